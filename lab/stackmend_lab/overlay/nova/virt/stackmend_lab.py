@@ -1,0 +1,29 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""nova's FakeDriver with a node uuid that survives a restart and a size worth scheduling on.
+
+It lives here because nova imports drivers below `nova.virt` only: `[DEFAULT] compute_driver = stackmend_lab.Driver`.
+"""
+
+import uuid
+
+from nova.virt import fake
+
+
+def node_uuid(host):
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, host))
+
+
+class Driver(fake.FakeDriver):
+    vcpus = 16
+    memory_mb = 32768
+    local_gb = 1000
+
+    def get_available_resource(self, nodename):
+        # Several computes share one process: CONF.host, which FakeDriver reports, is that of the last one started.
+        return {**super().get_available_resource(nodename), "uuid": node_uuid(nodename), "hypervisor_hostname": nodename}
+
+    def get_nodenames_by_uuid(self, refresh=False):
+        return {node_uuid(name): name for name in self.get_available_nodes()}

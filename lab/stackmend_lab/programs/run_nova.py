@@ -1,0 +1,178 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One process that is nova: API, conductor, scheduler and FakeDriver computes over an in-memory message bus.
+
+    run_nova.py --port PORT --control SOCKET --hosts STATE/hosts --wait-for PORT... COMPUTE...
+
+The control socket takes one line, `start HOST` or `stop HOST`, and answers `done` or `failed: <why>`. A compute reads its
+own hosts/HOST/etc/nova/nova.conf when it starts, and refuses to start on what nova-compute refuses.
+"""
+
+# nova chooses its concurrency before anything else of it is imported.
+from nova import monkey_patch
+
+monkey_patch.patch(backend="threading")
+
+import argparse  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import shlex  # noqa: E402
+import signal  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import nova.conf  # noqa: E402
+import os_vif  # noqa: E402
+from cheroot import wsgi  # noqa: E402
+from nova import objects, service, utils  # noqa: E402
+from nova.compute import rpcapi as compute_rpcapi  # noqa: E402
+from nova.conductor import rpcapi as conductor_rpcapi  # noqa: E402
+from nova.conf import opts as nova_opts  # noqa: E402
+from nova.scheduler import rpcapi as scheduler_rpcapi  # noqa: E402
+from nova.virt import node  # noqa: E402
+from oslo_config import cfg  # noqa: E402
+from oslo_log import formatters  # noqa: E402
+from oslo_log import log as oslo_log  # noqa: E402
+from oslo_privsep import priv_context  # noqa: E402
+
+CONF = nova.conf.CONF
+LOG = oslo_log.getLogger(__name__)
+PEER_SECONDS = 60
+
+
+class Computes:
+    """The computes of this process; each is what a nova-compute would be, less what a process has only once."""
+
+    def __init__(self, hosts):
+        self.hosts = hosts
+        self.running = {}
+        self.lock = threading.Lock()
+
+    def start(self, host):
+        with self.lock:
+            if host in self.running:
+                return
+            handler = logging.FileHandler(self.hosts / host / "var/log/nova/nova-compute.log")
+            handler.setFormatter(formatters.ContextFormatter(config=CONF))
+            logger = logging.getLogger()
+            logger.addHandler(handler)
+            try:
+                own = read_configuration(self.hosts / host / "etc/nova/nova.conf")
+                # Process-wide in nova: CONF.host, CONF.state_path (where compute_id is) and the node's uuid once read.
+                node.LOCAL_NODE_UUID = None
+                for option in ("host", "state_path", "my_ip"):
+                    CONF.set_override(option, getattr(own, option))
+                self.running[host] = start(
+                    "nova-compute", host, compute_rpcapi.RPC_TOPIC, topic_alt=compute_rpcapi.RPC_TOPIC_ALT
+                )
+            except Exception:
+                LOG.exception("nova-compute on %s does not start", host)
+                raise
+            finally:
+                for option in ("host", "state_path", "my_ip"):
+                    CONF.clear_override(option)
+                logger.removeHandler(handler)
+                handler.close()
+
+    def stop(self, host):
+        with self.lock:
+            compute = self.running.pop(host, None)
+            if compute is None:
+                return
+            # Not Service.stop(): its cleanup_host() shuts thread pools that API and conductor share.
+            compute.tg.stop()
+            for server in (compute.rpcserver, compute.rpcserver_alt):
+                if server is not None:
+                    server.stop()
+                    server.wait()
+
+
+def read_configuration(path):
+    """A compute's file, every option of nova's read once, as nova-compute does on start to log them."""
+    own = cfg.ConfigOpts()
+    for group, options in nova_opts.list_opts():
+        name = getattr(group, "name", group)
+        own.register_opts(options, group=None if name in (None, "DEFAULT") else group)
+    own([], project="nova", default_config_files=[str(path)], default_config_dirs=[])
+    own.log_opt_values(LOG, logging.DEBUG)
+    return own
+
+
+def start(binary, host, topic, topic_alt=None):
+    started = service.Service.create(host=host, binary=binary, topic=topic, topic_alt=topic_alt)
+    started.start()
+    print(f"{binary} on {host} started", flush=True)
+    return started
+
+
+def wait_for(port):
+    """Computes register with placement as soon as they start: it and keystone have to answer by then."""
+    deadline = time.monotonic() + PEER_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                sys.exit(f"Nothing answers on port {port} of 127.0.0.1: {error}")
+            time.sleep(0.1)
+
+
+def serve_control(path, computes):
+    """Answer start and stop. The address goes through /proc because a socket's path is limited to 107 bytes."""
+    path.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"/proc/self/fd/{directory}/{path.name}")
+    path.chmod(0o600)
+    listener.listen()
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                verb, host = connection.makefile().readline().split()
+                {"start": computes.start, "stop": computes.stop}[verb](host)
+                answer = "done"
+            except Exception as error:
+                answer = f"failed: {type(error).__name__}: {error}"
+            connection.sendall(answer.encode())
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--control", type=Path, required=True)
+    parser.add_argument("--hosts", type=Path, required=True)
+    parser.add_argument("--wait-for", type=int, action="append", default=[])
+    parser.add_argument("compute", nargs="+")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+    sys.argv = ["nova"]  # the API module parses it
+    from nova.wsgi import osapi_compute
+
+    priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
+    os_vif.initialize()
+    objects.register_all()
+    objects.Service.enable_min_version_cache()
+    start("nova-conductor", CONF.host, conductor_rpcapi.RPC_TOPIC)
+    for port in arguments.wait_for:
+        wait_for(port)
+    start("nova-scheduler", CONF.host, scheduler_rpcapi.RPC_TOPIC)
+    computes = Computes(arguments.hosts)
+    for host in arguments.compute:
+        try:
+            computes.start(host)
+        except Exception as error:  # as on real hosts: one compute that does not start leaves the others alone
+            print(f"nova-compute on {host} does not start: {type(error).__name__}: {error}", flush=True)
+    threading.Thread(target=serve_control, args=(arguments.control, computes), daemon=True).start()
+    wsgi.Server(("127.0.0.1", arguments.port), osapi_compute.application, numthreads=8, request_queue_size=128).start()
+
+
+if __name__ == "__main__":
+    main()
