@@ -27,6 +27,12 @@ from typing import Any, Optional
 from ._evidence._tree import Tree
 
 DIRECTORY = "/var/lib/stackmend/journal"
+# The options of every module that changes something (documented in the fragment stackmend.openstack.journal).
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "run_id": {"type": "str"},
+    "journal_dir": {"type": "path", "default": DIRECTORY},
+    "root": {"type": "path", "default": "/"},
+}
 _TEMPORARY = ".stackmend-"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -48,6 +54,11 @@ def check_run_id(run_id: str) -> str:
             "letter or digit"
         )
     return run_id
+
+
+def open_journal(params: Mapping[str, Any]) -> Journal:
+    """The journal that a module's options name. Raises JournalError for a run id that cannot be one."""
+    return Journal(params["journal_dir"], params["run_id"] or new_run_id(), params["root"])
 
 
 class Journal:

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The catalogue: every known fault, by name.
+
+Each fault is imported here by name because Ansible ships to a host only what is imported statically.
+"""
+
+from __future__ import annotations
+
+from ._faults import (
+    evacuation_not_strict,
+    image_guest_agent_missing,
+    image_ide_bus,
+)
+from ._model import Fault
+
+FAULTS: dict[str, Fault] = {
+    module.FAULT.id: module.FAULT
+    for module in (
+        evacuation_not_strict,
+        image_guest_agent_missing,
+        image_ide_bus,
+    )
+}
+
+
+class UnknownFault(ValueError):
+    """A fault id that the catalogue does not hold; the sentence names it and what comes close."""
+
+
+def select(ids: list[str] | None) -> list[Fault]:
+    """The faults with these ids, or all of them, in the catalogue's order; UnknownFault for an id it does not hold."""
+    if not ids:
+        return list(FAULTS.values())
+    unknown = [fault for fault in ids if fault not in FAULTS]
+    if unknown:
+        import difflib
+
+        near = difflib.get_close_matches(unknown[0], FAULTS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UnknownFault(f"{unknown[0]!r} is not a fault of the catalogue{hint} (stackmend faults lists them)")
+    return [fault for name, fault in FAULTS.items() if name in ids]

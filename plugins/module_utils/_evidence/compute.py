@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read how nova-compute is set up here: under which name nova knows it, and what its servers get by default."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from . import _oslo_files, oslo_config, services
+from ._tree import Tree
+
+
+def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
+    """{"host", "driver", "address", "architecture", "machine_types": {architecture: type}, "images_type"}; None for no compute.
+
+    host is `[DEFAULT] host` or the host's name, address the one that other computes use for cold migration, driver
+    `[DEFAULT] compute_driver`. A host is a compute when its group says so (options["compute_groups"]) or when its
+    nova-compute is running or enabled.
+    """
+    nova = next((service for service in services.find(tree, options) if service.name == "nova"), None)
+    if nova is None:
+        return None
+    view = next((view for view in nova.views if "nova-compute" in view.programs), None)
+    if view is None:
+        if not set(options.get("groups") or ()) & set(options.get("compute_groups") or ()):
+            return None
+        view = nova.views[0]
+    config = _oslo_files.Effective([(path, oslo_config.read_file(tree, path)) for path in view.files], view.environment)
+    architecture = "" if not tree.is_live else os.uname().machine
+    address = config.text("libvirt", "migration_inbound_addr", "$my_ip")
+    if address == "$my_ip":
+        address = config.text("DEFAULT", "my_ip")
+    return {
+        "host": config.text("DEFAULT", "host") or _hostname(tree),
+        "driver": config.text("DEFAULT", "compute_driver"),
+        "address": address,
+        "architecture": architecture,
+        "machine_types": _machine_types(config.text("libvirt", "hw_machine_type")),
+        "images_type": config.text("libvirt", "images_type", "default"),
+    }
+
+
+def _machine_types(value: str) -> dict[str, str]:
+    """`[libvirt] hw_machine_type`: "x86_64=q35,aarch64=virt" (nova.virt.libvirt.utils.get_default_machine_type)."""
+    pairs = (part.strip().partition("=") for part in value.split(","))
+    return {architecture: machine for architecture, equals, machine in pairs if equals and machine}
+
+
+def _hostname(tree: Tree) -> str:
+    if tree.is_live:
+        return socket.gethostname()
+    try:
+        return tree.read_text("/etc/hostname").strip()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,229 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read every OpenStack service's oslo.config files on a host, and which options that service registers.
+
+The result, by service:
+  {"services": {"nova": {
+     "version": "31.0.0" or None, "release": 31 or None,
+     "source": "asked /usr/bin/python3" or "bundled option data of nova 31",
+     "views": [{"programs": [...], "files": [path, oldest first], "environment": {OS_GROUP__OPTION: value},
+                "errors": [{"group", "name", "message"}] or None where no interpreter was asked}],
+     "files": {path: [{"section", "key", "value", "line", "last_line", "expect"}]},
+     "options": {group: {option: description}}, "plugins": {section or "*": {option: description}},
+     "others": {group: {option: [first, last release that registers it]}},
+     "paste": {"path": ..., "pipelines": [...]} or None,
+     "restarts": {path: [{"service", "command", "unit"}]}}},
+   "gaps": [{"service": "nova" or "", "reason": sentence}]}
+
+Values of files and environment are in it as they are, secrets too: it stays on the host, and `secret` says which may
+not be told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
+
+from .._model import Unavailable
+from . import _options, services
+from ._oslo_files import Effective, ParseError, fingerprint, normal, parse
+from ._tree import Tree
+
+_SECRET = re.compile(r"passw|secret|token|credential|private|transport_url|connection|_key$|^key$|memcache.*key|sentinel", re.I)
+_NO_SECRET = re.compile(
+    r"^(provider|hash_algorithms?|expiration|connection_(recycle_time|trace|debug|parameters)|.*_(timeout|interval|ttl|length|size|"
+    r"retries|expiration|lifetime|period|rounds|retry|count|limit|attempts|enabled|algorithm|regex|regex_description))$"
+)
+
+
+def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of every service found.
+
+    options: service_python, config_files, restart_commands, releases (see `services`).
+    """
+    found = services.find(tree, options)
+    key = _host_key(tree)
+    result: dict[str, Any] = {}
+    gaps: list[dict[str, str]] = []
+    questions = []
+    for service in found:
+        files: dict[str, list[dict[str, Any]]] = {}
+        for path in dict.fromkeys(path for view in service.views for path in view.files):
+            try:
+                files[path] = read_file(tree, path, key)
+            except (Unavailable, OSError) as error:
+                gaps.append({"service": service.name, "reason": str(error)})
+        result[service.name] = {
+            "version": service.version,
+            "release": _major(service.version),
+            "source": "",
+            "views": [
+                {"programs": list(view.programs), "files": [path for path in view.files if path in files],
+                 "environment": view.environment, "errors": None}
+                for view in service.views
+            ],
+            "files": files,
+            "options": {},
+            "plugins": {},
+            "others": {},
+            "paste": _paste(tree, service.name, files),
+            "restarts": service.restarts,
+        }
+        if service.python and files:
+            questions.append(_question(tree, service, files))
+    answers = _options.ask(questions)
+    for service in found:
+        _add_options(service, result[service.name], answers.get(service.name), gaps)
+    return {"services": result, "gaps": gaps}
+
+
+def _host_key(tree: Tree) -> str:
+    try:
+        return tree.read_text("/etc/machine-id", 4096).strip()
+    except (OSError, Unavailable):
+        return ""
+
+
+def read_file(tree: Tree, path: str, key: str = "") -> list[dict[str, Any]]:
+    """The entries of one file; Unavailable when it cannot be read or oslo.config could not parse it."""
+    try:
+        text = tree.read_text(path)
+        text.encode()
+        assignments = parse(text)
+    except UnicodeEncodeError:
+        raise Unavailable(f"{path} is not UTF-8; a service cannot read it either. Save it as UTF-8") from None
+    except ParseError as error:
+        raise Unavailable(
+            f"{path} cannot be parsed (line {error.line}: {error.reason}); a service that reads it does not start. "
+            "Correct that line"
+        ) from None
+    return [{**entry._asdict(), "expect": fingerprint(entry.value, key)} for entry in assignments]
+
+
+def _major(version: Optional[str]) -> Optional[int]:
+    match = re.match(r"\d+", version or "")
+    return int(match.group()) if match else None
+
+
+def _question(tree: Tree, service: services.Service, files: Mapping[str, Any]) -> _options.Question:
+    views = []
+    for view in service.views:
+        paths = [tree.path(path) for path in view.files if path in files]
+        arguments = [f"--config-file={path}" for path in paths]
+        views.append({"args": arguments, "environment": view.environment})
+    distribution = services.PROJECTS[service.name].distribution
+    # A directory that stands for a host has that host's owners, not this machine's accounts.
+    user = service.user if tree.is_live else None
+    return _options.Question(service.name, distribution, str(service.python), user, views)
+
+
+def _add_options(
+    service: services.Service, evidence: dict[str, Any], answer: Optional[dict[str, Any]], gaps: list[dict[str, str]]
+) -> None:
+    why = ""
+    if answer and "failure" not in answer:
+        evidence["version"] = answer["version"] or evidence["version"]
+        evidence["release"] = _major(evidence["version"])
+        evidence["options"], evidence["plugins"] = answer["options"], answer["plugins"]
+        evidence["source"] = f"asked {service.python}"
+        for view, seen in zip(evidence["views"], answer["views"]):
+            if seen["failure"]:
+                gaps.append({
+                    "service": service.name,
+                    "reason": f"{service.python} could not read the configuration of {service.name}: {seen['failure']}",
+                })
+            else:
+                view["errors"] = seen["errors"]
+    elif answer:
+        why = f" ({answer['failure']})"
+    try:
+        if evidence["release"] is None:
+            raise LookupError("its release is not known")
+        table = _options.bundled(service.name, evidence["release"])
+    except LookupError as error:
+        if not evidence["options"]:
+            gaps.append({
+                "service": service.name,
+                "reason": f"the options of {service.name} could not be judged: {error}{why}. "
+                f"Set releases or service_python for {service.name}",
+            })
+        return
+    evidence["others"] = {g: {n: list(span) for n, span in names.items()} for g, names in table.others.items()}
+    if not evidence["options"]:
+        evidence["options"], evidence["plugins"] = table.options, {"*": table.auth_plugins}
+        evidence["source"] = f"bundled option data of {service.name} {table.release}{why}"
+
+
+def _paste(tree: Tree, name: str, files: Mapping[str, list[dict[str, Any]]]) -> Optional[dict[str, Any]]:
+    """The authentication pipelines that the service's paste file offers; None when there is no such file to read."""
+    effective = Effective(files.items(), {})
+    if name == "neutron":
+        given = effective.text("DEFAULT", "api_paste_config")
+        places = ["/etc/neutron/api-paste.ini", "/usr/share/neutron/api-paste.ini"]
+    elif name == "glance":
+        given = effective.text("paste_deploy", "config_file")
+        places = ["/etc/glance/glance-api-paste.ini", "/usr/share/glance/glance-api-dist-paste.ini"]
+    else:
+        return None
+    if given:
+        places = [given if given.startswith("/") else f"/etc/{name}/{given}"]
+    for path in places + [f"{os.path.dirname(p)}/{os.path.basename(places[0])}" for p in files]:
+        try:
+            entries = parse(tree.read_text(path))
+        except (OSError, Unavailable, ParseError):
+            continue
+        if name == "neutron":
+            keys = [e.key for e in entries if e.section == "composite:neutronapi_v2_0"]
+            found = [key for key in keys if key != "use"]
+        else:
+            sections = {e.section.split(":", 1)[-1] for e in entries if re.match(r"(pipeline|composite):", e.section)}
+            found = sorted(s[len("glance-api-"):] for s in sections if s.startswith("glance-api-"))
+        if found:
+            return {"path": path, "pipelines": found}
+    return None
+
+
+def describe(service: Mapping[str, Any], group: str, option: str) -> Optional[dict[str, Any]]:
+    """What a service registers under a normalised group and name, plugins' options included; None when nothing."""
+    found = service["options"].get(group, {}).get(option)
+    if found is None:
+        found = next((o[option] for s, o in service["plugins"].items() if normal(s) == group and option in o), None)
+    if found is None and "auth_type" in service["options"].get(group, {}):
+        found = service["plugins"].get("*", {}).get(option)
+    return found
+
+
+def effective(service: Mapping[str, Any], view: Mapping[str, Any]) -> Effective:
+    """What the programs of a view make of their files and environment."""
+    return Effective(((path, service["files"][path]) for path in view["files"]), view["environment"])
+
+
+def get(service: Mapping[str, Any], option: str, group: str = "DEFAULT", program: str = "", default: Any = None) -> Any:
+    """The effective value of an option as text (a list for a multi-valued one), deprecated names included.
+
+    program: whose view counts, such as "nova-compute"; without it, or where it is not found, the first view.
+    """
+    views = [v for v in service["views"] if program in v["programs"]] or service["views"][:1]
+    description = describe(service, normal(group), option) or {}
+    former = [(g, n) for g, n in description.get("deprecated", ())]
+    for view in views:
+        found = effective(service, view).raw(group, option, former, bool(description.get("multi")))
+        if found is not None:
+            return found[0]
+    return default
+
+
+def is_secret(option: str, description: Optional[Mapping[str, Any]] = None, value: str = "") -> bool:
+    """Whether a value must not be told: marked secret by the service, named like one, or a URL with a password."""
+    if description and description.get("secret"):
+        return True
+    return bool(_SECRET.search(option) and not _NO_SECRET.match(option)) or bool(re.search(r"://[^/\s]*@", value))
+
+
+def files_of(services_: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every file that was read, each once."""
+    return list(dict.fromkeys(path for service in services_ for path in service["files"]))

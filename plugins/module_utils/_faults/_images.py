@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What faults of images have in common: whose an image is, and the wish that mends one of its properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from .._model import Remedy, Risk, Target
+
+Image = Mapping[str, Any]
+
+# nova.objects.fields.FlexibleBoolean reads a property through oslo_utils.strutils.bool_from_string.
+TRUE = ("1", "t", "true", "on", "y", "yes")
+FALSE = ("0", "f", "false", "off", "n", "no")
+
+
+def target(image: Image) -> Target:
+    return Target("image", image["id"], image["name"])
+
+
+def is_windows(image: Image) -> bool:
+    properties = image["properties"]
+    return "windows" in (
+        str(properties.get("os_type", "")).lower(),
+        str(properties.get("os_distro", "")).lower(),
+    ) or str(properties.get("os_distro", "")).lower().startswith("win")
+
+
+def not_ours(image: Image, project: str) -> str:
+    """Why somebody else has a say in this image; empty for a private or public image of the credentials' own project."""
+    if image["owner"] != project:
+        return "it belongs to another project"
+    if image["visibility"] in ("community", "shared"):
+        return f"it is a {image['visibility']} image, which other projects may rely on"
+    return ""
+
+
+def remedy(
+    image: Image, changes: Mapping[str, Optional[str]], subject: str, risk: str = Risk.SAFE
+) -> Remedy:
+    """Set properties of an image (or remove them: None), provided that they still are as they were seen."""
+    wishes = [
+        {
+            "id": image["id"],
+            "property": name,
+            "value": value,
+            "expect": image["properties"].get(name),
+            "guarded": True,
+            "subject": subject,
+        }
+        for name, value in changes.items()
+    ]
+    return Remedy("image_properties", risk, {"image_properties_wishes": wishes})

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The readers of evidence by name. They are imported when first asked, and statically, so that Ansible ships them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ._evidence._tree import Tree
+
+
+def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
+    from ._evidence import compute, scripts
+
+    readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
+        "compute": compute.read,
+        "scripts": scripts.read,
+    }
+
+    def read(name: str) -> Any:
+        return readers[name](tree, options)
+
+    return read
+
+
+class CloudReader:
+    """Gives the evidence of a cloud by the reader's name, and remembers what was seen on the way.
+
+    objects: how many objects of each kind were read. addresses: {service host: address that nova uses for it}.
+    """
+
+    def __init__(self, cloud: Any) -> None:
+        self._cloud = cloud
+        self.objects: dict[str, int] = {}
+        self.addresses: dict[str, str] = {}
+
+    def __call__(self, name: str) -> Any:
+        from ._evidence import hypervisors, images
+
+        if name == "images":
+            reading = images.read(self._cloud)
+            self.objects["image"] = len(reading["images"])
+        else:
+            reading = {"hypervisors": hypervisors.read}[name](self._cloud)
+            self.objects["hypervisor"] = len(reading["hypervisors"])
+            self.addresses = {row["host"]: row["address"] for row in reading["hypervisors"]}
+        return reading

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one way to OpenStack's APIs: a session that only reads, unless a remedy opened it for writing."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from ._model import Unavailable
+
+TIMEOUT = 30.0
+# Nobody's cloud has more pages of a thousand than this; a server whose "next" never ends is cut off here.
+MAX_PAGES = 10_000
+
+
+class BadCloud(Exception):
+    """A cloud that clouds.yaml does not describe, or openstacksdk missing; the sentence says what to do."""
+
+
+class WriteRefused(Exception):
+    """A request that would change the cloud, in a run that only reads."""
+
+
+class Cloud:
+    """One cloud of clouds.yaml.
+
+    requests: how many requests were sent, by method, token issue included as "TOKEN".
+    """
+
+    def __init__(self, connection: Any, requests: collections.Counter[str], name: str) -> None:
+        self.connection = connection
+        self.requests = requests
+        self.name = name
+        self._reason: Optional[str] = None
+        self._lock = threading.Lock()
+        self._access: Any = None
+
+    @property
+    def access(self) -> Any:
+        """The token's keystoneauth access info; Unavailable when keystone gives none.
+
+        Keystone is asked once: what made the first attempt fail is the answer to all further ones.
+        """
+        with self._lock:
+            if self._access is None and self._reason is None:
+                try:
+                    session = self.connection.session
+                    self._access = session.auth.get_access(session)
+                except Exception as error:  # noqa: BLE001 - every way to fail has its sentence
+                    self._reason = _sentence("identity", self.name, error)
+            if self._reason is not None:
+                raise Unavailable(self._reason)
+            return self._access
+
+    @property
+    def project_id(self) -> str:
+        return self.access.project_id or ""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the token carries a role that OpenStack's default policies let see every project."""
+        return "admin" in {name.lower() for name in self.access.role_names}
+
+    def request(
+        self, method: str, service: str, path: str, *, microversion: Optional[str] = None, **options: Any
+    ) -> Any:
+        """Send one request to a service ("image", "compute", "placement", ...) and return the response.
+
+        Raises Unavailable when the service cannot be reached or answers with 5xx, 401 or 403.
+        """
+        self.access  # noqa: B018 - a cloud without a token gives one reason, not one per service
+        try:
+            response = getattr(self.connection, service).request(
+                path, method, microversion=microversion, raise_exc=False, **options
+            )
+        except (WriteRefused, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001
+            raise Unavailable(_sentence(service, self.name, error)) from error
+        if response.status_code >= 500 or response.status_code in (401, 403):
+            raise Unavailable(
+                f"the {service} service of cloud {self.name} answered {method} {path.split('?')[0]} "
+                f"with {response.status_code}"
+            )
+        return response
+
+    def get(self, service: str, path: str, **options: Any) -> dict[str, Any]:
+        """GET a JSON document; Unavailable for any answer but 2xx."""
+        response = self.request("GET", service, path, **options)
+        if not response.ok:
+            raise Unavailable(
+                f"the {service} service of cloud {self.name} answered GET {path.split('?')[0]} "
+                f"with {response.status_code}"
+            )
+        try:
+            return response.json()
+        except ValueError as error:
+            raise Unavailable(f"the {service} service of cloud {self.name} answered GET {path} without JSON") from error
+
+    def pages(
+        self, service: str, path: str, key: str, *, params: Mapping[str, Any], microversion: Optional[str] = None
+    ) -> Iterator[dict[str, Any]]:
+        """Every item of a paged collection, in the styles of glance ("next") and nova ("<key>_links")."""
+        page: Optional[str] = path
+        query: Optional[Mapping[str, Any]] = params
+        for _page in range(MAX_PAGES):
+            document = self.get(service, page, params=query, microversion=microversion)
+            yield from document[key]
+            links = [link["href"] for link in document.get(key + "_links", ()) if link["rel"] == "next"]
+            page, query = (links[0] if links else document.get("next")), None
+            if not page:
+                return
+        raise Unavailable(f"the {service} service of cloud {self.name} did not come to the end of {path}")
+
+
+def connect(
+    name: Optional[str], clouds_file: Optional[str] = None, *, writable: bool = False, timeout: float = TIMEOUT
+) -> Cloud:
+    """The cloud of that name, from `clouds_file` or from where openstacksdk looks; nothing is sent yet.
+
+    writable: let requests other than GET and HEAD pass; only a module that applies a remedy asks for it.
+    timeout: seconds that one request may take to connect, and to answer.
+    Raises BadCloud.
+    """
+    try:
+        import openstack.config
+        import openstack.connection
+        import openstack.exceptions
+        from keystoneauth1 import session as keystone_session
+    except ImportError as error:
+        raise BadCloud(
+            f"openstacksdk cannot be imported ({error}); install it for the Python that runs this module "
+            "(on the control node: pip install openstacksdk)"
+        ) from error
+
+    requests: collections.Counter[str] = collections.Counter()
+
+    class Session(keystone_session.Session):
+        """Counts requests, and refuses to send those that could change something."""
+
+        def request(self, url: str, method: str, **options: Any) -> Any:
+            token = method == "POST" and url.rstrip("/").endswith("/auth/tokens")
+            if not (writable or token or method in ("GET", "HEAD")):
+                raise WriteRefused(f"{method} {url.split('?')[0]} was refused: this run only reads")
+            requests["TOKEN" if token else method] += 1
+            return super().request(url, method, **options)
+
+    try:
+        config = openstack.config.OpenStackConfig(
+            config_files=[clouds_file] if clouds_file else None, session_constructor=Session
+        )
+        known = sorted(config.get_cloud_names())
+        if not name and "envvars" not in known:
+            raise BadCloud("no cloud is named: set stackmend_cloud to an entry of clouds.yaml (--cloud NAME)")
+        if name and name not in known:
+            where = clouds_file or config.config_filename or "no clouds.yaml that was found"
+            there = f"; it has {', '.join(known)}" if known else ""
+            raise BadCloud(f"there is no cloud {name!r} in {where}{there}")
+        region = config.get_one(cloud=name or "envvars", api_timeout=timeout)
+        connection = openstack.connection.Connection(config=region)
+    except openstack.exceptions.SDKException as error:
+        raise BadCloud(f"the entry {name!r} of clouds.yaml cannot be used: {_first_line(error)}") from error
+    except (OSError, ValueError) as error:
+        raise BadCloud(f"clouds.yaml cannot be read: {_first_line(error)}") from error
+    except Exception as error:
+        if type(error).__module__.startswith("yaml"):
+            raise BadCloud(f"clouds.yaml is not valid YAML: {_first_line(error)}") from error
+        raise
+    return Cloud(connection, requests, name or "envvars")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _sentence(service: str, cloud: str, error: BaseException) -> str:
+    """What a failed request means, without the request's body or headers."""
+    from keystoneauth1 import exceptions
+
+    where = f"the {service} service of cloud {cloud}"
+    if isinstance(error, exceptions.Unauthorized):
+        return f"keystone of cloud {cloud} refused the credentials of clouds.yaml (401): check user, password and project"
+    if isinstance(error, exceptions.ConnectTimeout):
+        return f"{where} did not answer in time"
+    if isinstance(error, exceptions.ConnectFailure):
+        return f"{where} refused the connection or was cut off"
+    if isinstance(error, (exceptions.EndpointNotFound, exceptions.CatalogException)):
+        return f"{where} has no endpoint in the catalogue that these credentials may use"
+    return f"{where} could not be used: {_first_line(error)}"

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The settings of a run, checked before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._catalogue import UnknownFault, select
+from ._journal import JournalError, check_run_id, new_run_id
+from ._model import CERTAINTIES, RISKS
+from ._plan import DEFAULT_MAX_CHANGES, limit_of
+
+POLICIES = ("required", "quiesce_only", "ignore")
+
+
+class BadSetting(ValueError):
+    """A variable that cannot be used; the sentence says which, why, and what it may be."""
+
+
+def settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete and check the playbook variables, given without their prefix stackmend_. Raises BadSetting.
+
+    Empty values count as not given, so that a survey or a job template may leave a field blank.
+    """
+    run = {name: value for name, value in given.items() if value not in (None, "", [], {})}
+    faults = run.get("faults", [])
+    if isinstance(faults, str):
+        faults = [part.strip() for part in faults.split(",")]
+    try:
+        ids = [fault.id for fault in select(list(faults))]
+    except (UnknownFault, TypeError) as error:
+        raise BadSetting(f"stackmend_faults: {error}") from error
+    approve_targets = run.get("approve_targets", {})
+    if not isinstance(approve_targets, Mapping) or not all(
+        isinstance(targets, (list, tuple)) for targets in approve_targets.values()
+    ):
+        raise BadSetting("stackmend_approve_targets must be a dictionary of fault id to a list of target ids")
+    max_changes = run.get("max_changes", list(DEFAULT_MAX_CHANGES))
+    try:
+        select(list(approve_targets))
+        limit_of(max_changes, 100)
+        run_id = check_run_id(str(run["run_id"])) if "run_id" in run else new_run_id()
+    except UnknownFault as error:
+        raise BadSetting(f"stackmend_approve_targets: {error}") from error
+    except (ValueError, JournalError) as error:
+        raise BadSetting(str(error)) from error
+    return {
+        "faults": ids,
+        "all_faults": not faults,
+        "approve": _one_of(run, "approve", RISKS, "safe"),
+        "approve_targets": {fault: [str(target) for target in targets] for fault, targets in approve_targets.items()},
+        "max_changes": max_changes,
+        "min_certainty": _one_of(run, "min_certainty", CERTAINTIES, "possible"),
+        "guest_agent": _one_of(run, "guest_agent", POLICIES, "required"),
+        "run_id": run_id,
+    }
+
+
+def _one_of(run: Mapping[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = str(run.get(name, default))
+    if value not in choices:
+        raise BadSetting(f"stackmend_{name} is {value!r}: it must be one of {', '.join(choices)}")
+    return value

@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module cloud_fault_info: all checks through OpenStack's APIs, once for the cloud."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cloud_fault_info
+short_description: Look for the known faults of an OpenStack cloud through its APIs
+version_added: 0.1.0
+description:
+  - Reads what the faults of the catalogue need from the APIs, page by page and never object by object, and judges it.
+  - Run it once, where openstacksdk is; normally on the control node.
+  - It sends no request other than GET and HEAD, the issue of a token apart. This is enforced by its session.
+extends_documentation_fragment:
+  - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.read_only
+  - stackmend.openstack.cloud
+attributes:
+  platform:
+    platforms: posix
+options:
+  faults:
+    description: Ids of the faults to look for; all of them when empty.
+    type: list
+    elements: str
+    default: []
+  guest_agent:
+    description:
+      - The policy for the QEMU guest agent.
+      - V(required) reports each bootable disk image without it, V(quiesce_only) those that need it because of
+        C(os_require_quiesce), V(ignore) none.
+    type: str
+    choices: [required, quiesce_only, ignore]
+    default: required
+author:
+  - The Stackmend authors (@stackmend)
+"""
+
+EXAMPLES = r"""
+- name: Look for all known faults of the cloud
+  stackmend.openstack.cloud_fault_info:
+    cloud: production
+  delegate_to: localhost
+  run_once: true
+  register: faults
+"""
+
+RETURN = r"""
+findings:
+  description: The faults found, in the form of the report.
+  returned: success
+  type: list
+  elements: dict
+unknown:
+  description: The checks that could not be made, each with C(fault), C(target) and C(reason).
+  returned: success
+  type: list
+  elements: dict
+observations:
+  description: For each fault that is judged together with hosts, what the cloud has to say.
+  returned: success
+  type: dict
+objects:
+  description: How many objects of each kind were looked at.
+  returned: success
+  type: dict
+  sample: {image: 12}
+requests:
+  description: How many requests were sent, by method; C(TOKEN) counts the issue of tokens.
+  returned: success
+  type: dict
+  sample: {GET: 4, TOKEN: 1}
+addresses:
+  description: The address that nova knows for each compute, by service host; empty when nova was not asked.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
+from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
+from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, connect
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "cloud": {"type": "str"},
+            "clouds_file": {"type": "path"},
+            "api_timeout": {"type": "float", "default": 30.0},
+            "faults": {"type": "list", "elements": "str", "default": []},
+            "guest_agent": {
+                "type": "str",
+                "choices": ["required", "quiesce_only", "ignore"],
+                "default": "required",
+            },
+        },
+        supports_check_mode=True,
+    )
+    try:
+        faults = select(module.params["faults"])
+        cloud = connect(module.params["cloud"], module.params["clouds_file"], timeout=module.params["api_timeout"])
+    except (UnknownFault, BadCloud) as error:
+        module.fail_json(msg=str(error))
+    reader = CloudReader(cloud)
+    settings = {"guest_agent": module.params["guest_agent"]}
+    result = examine(faults, "cloud", reader, Target("cloud", cloud.name), {"settings": settings})
+    module.exit_json(
+        changed=False, objects=reader.objects, addresses=reader.addresses, requests=dict(cloud.requests), **result
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module evacuation_strict: make scripts name the host that they evacuate exactly."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: evacuation_strict
+short_description: Add --strict to calls of nova host-evacuate and its kin
+version_added: 0.1.0
+description:
+  - Changes single lines of scripts that call C(nova host-evacuate), C(host-evacuate-live), C(host-servers-migrate) or
+    C(host-meta), so that they act on the host with exactly the given name.
+  - A line is changed only if it still is the one that was judged. Mode, owner and label of the file stay.
+extends_documentation_fragment:
+  - stackmend.openstack.attributes
+  - stackmend.openstack.journal
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: What stands behind an option for a password or token is masked.
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  calls:
+    description: The calls to change.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: The script.
+        type: path
+        required: true
+      line:
+        description: The line, counted from 1.
+        type: int
+        required: true
+      command:
+        description: The subcommand of C(nova).
+        type: str
+        required: true
+        choices: [host-evacuate, host-evacuate-live, host-servers-migrate, host-meta]
+      argument:
+        description: The host as it is written in the line; nothing when it is a variable.
+        type: str
+      exact:
+        description: The exact hypervisor host name to put in its place.
+        type: str
+      digest:
+        description: SHA-256 of the line as it was judged.
+        type: str
+        required: true
+      subject:
+        description: What to call the call in RV(gone).
+        type: str
+        default: ''
+author:
+  - The Stackmend authors (@stackmend)
+"""
+
+EXAMPLES = r"""
+- name: Evacuate exactly the host that is meant
+  stackmend.openstack.evacuation_strict:
+    calls:
+      - path: /usr/local/bin/ha-evacuate.sh
+        line: 4
+        command: host-evacuate
+        argument: compute1
+        exact: compute1.example.org
+        digest: 9d8b9c0a9b1f0b8e5a3f8f3f7c8f9d0b4d8b9c0a9b1f0b8e5a3f8f3f7c8f9d0b
+"""
+
+RETURN = r"""
+gone:
+  description: The subjects of calls whose line had changed meanwhile; they were left alone.
+  returned: success
+  type: list
+  elements: str
+run_id:
+  description: The name under which the change can be undone.
+  returned: success
+  type: str
+"""
+
+import re
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.scripts import (
+    COMMANDS,
+    line_digest,
+    make_strict,
+)
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
+    ARGUMENTS,
+    Journal,
+    JournalError,
+    open_journal,
+)
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+
+_SECRET = re.compile(r"((?:pass(?:word)?|token|secret)[\w-]*[=\s]+)\S+", re.IGNORECASE)
+
+
+class CallError(Exception):
+    """A call that cannot be changed; the sentence says where and why."""
+
+
+def apply(tree: Tree, journal: Journal, calls: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+    """Change the calls, file by file."""
+    diff = []
+    gone: list[str] = []
+    for path in dict.fromkeys(call["path"] for call in calls):
+        try:
+            lines = tree.read_text(path).split("\n")
+        except FileNotFoundError:
+            lines = []
+        before, after = [], []
+        for call in (call for call in calls if call["path"] == path):
+            index = call["line"] - 1
+            old = lines[index] if 0 <= index < len(lines) else None
+            if old is None or line_digest(old) != call["digest"]:
+                gone.append(call["subject"] or f"{path}:{call['line']}")
+                continue
+            new = make_strict(old, call["command"], call["argument"], call["exact"])
+            if new is None:
+                raise CallError(
+                    f"{path}:{call['line']} is no plain command line and was not changed: add --strict to "
+                    f"{call['command']} by hand"
+                )
+            lines[index] = new
+            before.append(old)
+            after.append(new)
+        if after:
+            title = f"{path}"
+            diff.append(
+                {"before_header": title, "after_header": title, "before": _masked(before), "after": _masked(after)}
+            )
+            if not check_mode:
+                journal.write_file(path, "\n".join(lines).encode("utf-8", "surrogateescape"))
+    return {"changed": bool(diff), "diff": diff, "gone": gone}
+
+
+def _masked(lines: list[str]) -> str:
+    return "".join(_SECRET.sub(r"\1********", line) + "\n" for line in lines)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **ARGUMENTS,
+            "calls": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "line": {"type": "int", "required": True},
+                    "command": {"type": "str", "required": True, "choices": list(COMMANDS)},
+                    "argument": {"type": "str"},
+                    "exact": {"type": "str"},
+                    "digest": {"type": "str", "required": True},
+                    "subject": {"type": "str", "default": ""},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    try:
+        journal = open_journal(module.params)
+        result = apply(Tree(module.params["root"]), journal, module.params["calls"], module.check_mode)
+    except (CallError, JournalError, Unavailable) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(run_id=journal.run_id, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module host_fault_info: all checks of one host, in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_fault_info
+short_description: Look for the known faults of an OpenStack host
+version_added: 0.1.0
+description:
+  - Reads what the faults of the catalogue need from this host, once each, and judges it here.
+  - What must be compared with other hosts or with the cloud's APIs is returned as a small observation, for the filter
+    P(stackmend.openstack.fleet_findings#filter).
+  - It never writes to the host. A check that could not be made is reported in RV(unknown), never as healthy.
+extends_documentation_fragment:
+  - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.read_only
+attributes:
+  platform:
+    platforms: posix
+options:
+  faults:
+    description: Ids of the faults to look for; all of them when empty.
+    type: list
+    elements: str
+    default: []
+  host:
+    description: Name of the host in the report, normally C(inventory_hostname).
+    type: str
+    required: true
+  groups:
+    description: The inventory groups of the host, normally C(group_names).
+    type: list
+    elements: str
+    default: []
+  root:
+    description: A directory that stands for the host's file system, such as a mounted root or an unpacked sosreport.
+    type: path
+    default: /
+  compute_groups:
+    description: Inventory groups whose hosts are computes.
+    type: list
+    elements: str
+    default: [computes, compute, Compute, compute_hosts, nova_compute]
+  service_python:
+    description:
+      - The Python interpreter of the OpenStack services, when it cannot be told from the running processes and units.
+      - A path for all services, or a dictionary of service to path.
+    type: raw
+  config_files:
+    description: Dictionary of service to its list of configuration files, in their order, when they cannot be discovered.
+    type: dict
+    default: {}
+  restart_commands:
+    description: Dictionary of service to the command, as a list, that restarts it, when it cannot be discovered.
+    type: dict
+    default: {}
+  releases:
+    description: Dictionary of service to its version, for a host that is only a directory.
+    type: dict
+    default: {}
+  migration_peers:
+    description: The computes that this one must reach by ssh for resize and cold migration.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the peer in the inventory.
+        type: str
+        required: true
+      address:
+        description: Address or name that nova uses to reach it.
+        type: str
+        required: true
+      port:
+        description: Port of its sshd.
+        type: int
+        default: 22
+  nova_user:
+    description: The user that runs nova-compute.
+    type: str
+    default: nova
+  script_paths:
+    description: Further files and directories in which to look for scripts that evacuate hosts.
+    type: list
+    elements: path
+    default: []
+author:
+  - The Stackmend authors (@stackmend)
+"""
+
+EXAMPLES = r"""
+- name: Look for all known faults of this host
+  stackmend.openstack.host_fault_info:
+    host: "{{ inventory_hostname }}"
+    groups: "{{ group_names }}"
+  register: faults
+
+- name: Check the configuration of a mounted root file system against the options of nova 31
+  stackmend.openstack.host_fault_info:
+    host: compute7
+    root: /mnt/compute7
+    releases: {nova: 31.0.0}
+    faults: [config_option_unknown, config_value_invalid]
+"""
+
+RETURN = r"""
+findings:
+  description: The faults found on this host, in the form of the report.
+  returned: success
+  type: list
+  elements: dict
+unknown:
+  description: The checks that could not be made, each with C(fault), C(target) and C(reason).
+  returned: success
+  type: list
+  elements: dict
+observations:
+  description: For each fault that is judged across hosts, what this host has to say.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
+from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
+from ansible_collections.stackmend.openstack.plugins.module_utils._readers import host_reader
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "faults": {"type": "list", "elements": "str", "default": []},
+            "host": {"type": "str", "required": True},
+            "groups": {"type": "list", "elements": "str", "default": []},
+            "root": {"type": "path", "default": "/"},
+            "compute_groups": {
+                "type": "list",
+                "elements": "str",
+                "default": ["computes", "compute", "Compute", "compute_hosts", "nova_compute"],
+            },
+            "service_python": {"type": "raw"},
+            "config_files": {"type": "dict", "default": {}},
+            "restart_commands": {"type": "dict", "default": {}},
+            "releases": {"type": "dict", "default": {}},
+            "migration_peers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "address": {"type": "str", "required": True},
+                    "port": {"type": "int", "default": 22},
+                },
+            },
+            "nova_user": {"type": "str", "default": "nova"},
+            "script_paths": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        faults = select(module.params["faults"])
+    except UnknownFault as error:
+        module.fail_json(msg=str(error))
+    tree = Tree(module.params["root"])
+    if not tree.is_dir("/"):
+        module.fail_json(msg=f"root {module.params['root']} is not a directory on {module.params['host']}")
+    host = {"name": module.params["host"], "root": tree.root, "groups": module.params["groups"]}
+    result = examine(
+        faults,
+        "host",
+        host_reader(tree, module.params),
+        Target("host", host["name"]),
+        {"host": host, "settings": {"compute_groups": module.params["compute_groups"]}},
+    )
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module image_properties: set and remove properties of images."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_properties
+short_description: Set and remove properties of images, and nothing else of them
+version_added: 0.1.0
+description:
+  - Sets or removes single properties of images by id. Visibility, protection, members, tags and all other properties
+    stay as they are.
+  - All wishes for one image become one request.
+  - What each property was is written to a journal first.
+extends_documentation_fragment:
+  - stackmend.openstack.attributes
+  - stackmend.openstack.cloud
+  - stackmend.openstack.journal
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  wishes:
+    description: The properties to set or remove.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: Id of the image.
+        type: str
+        required: true
+      property:
+        description: Name of the property.
+        type: str
+        required: true
+      value:
+        description: The value it shall have; without one the property is removed.
+        type: str
+      guarded:
+        description: Change the property only if it still is as O(wishes[].expect) says.
+        type: bool
+        default: false
+      expect:
+        description: With O(wishes[].guarded), the value that the property must still have; without one, that it must be absent.
+        type: str
+      subject:
+        description: What to call the wish in RV(gone).
+        type: str
+        default: ''
+author:
+  - The Stackmend authors (@stackmend)
+"""
+
+EXAMPLES = r"""
+- name: Let nova choose the bus of the CD-ROM, and give the guest agent its channel
+  stackmend.openstack.image_properties:
+    cloud: production
+    wishes:
+      - id: 0b4a2a5c-6c2e-4b8a-9d54-6c0d0a7d2f11
+        property: hw_cdrom_bus
+      - id: 0b4a2a5c-6c2e-4b8a-9d54-6c0d0a7d2f11
+        property: hw_qemu_guest_agent
+        value: 'yes'
+"""
+
+RETURN = r"""
+gone:
+  description: The subjects of wishes whose image or property had changed meanwhile; they were left alone.
+  returned: success
+  type: list
+  elements: str
+run_id:
+  description: The name under which the change can be undone.
+  returned: success
+  type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stackmend.openstack.plugins.module_utils import _image_properties as images
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
+    ARGUMENTS,
+    Journal,
+    JournalError,
+    open_journal,
+)
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, Cloud, connect
+
+
+def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+    """Make the images as wished; before and after are all that `changed` and `diff` are made of."""
+    diff = []
+    gone: list[str] = []
+    for image, properties in images.group(wishes).items():
+        now = images.read(cloud, image)
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for name, wish in properties.items():
+            there = now.get(name) if now is not None else None
+            if now is not None and there == wish["value"]:
+                continue
+            if now is None or (wish["guarded"] and there != wish["expect"]):
+                gone.append(wish["subject"] or f"{image} {name}")
+            else:
+                before[name], after[name] = there, wish["value"]
+        if not after or now is None:
+            continue
+        title = f"image {image} ({now.get('name')})"
+        diff.append({"before_header": title, "after_header": title, "before": _lines(before), "after": _lines(after)})
+        if not check_mode:
+            journal.record("image_properties", id=image, name=now.get("name"), before=before, after=after)
+            images.patch(cloud, image, now, after)
+    return {"changed": bool(diff), "diff": diff, "gone": gone}
+
+
+def _lines(properties: dict[str, Any]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in sorted(properties.items()) if value is not None)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **ARGUMENTS,
+            "cloud": {"type": "str"},
+            "clouds_file": {"type": "path"},
+            "api_timeout": {"type": "float", "default": 30.0},
+            "wishes": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "id": {"type": "str", "required": True},
+                    "property": {"type": "str", "required": True},
+                    "value": {"type": "str"},
+                    "guarded": {"type": "bool", "default": False},
+                    "expect": {"type": "str"},
+                    "subject": {"type": "str", "default": ""},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        cloud = connect(
+            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
+        )
+        journal = open_journal(params)
+        result = apply(cloud, journal, params["wishes"], module.check_mode)
+    except (BadCloud, JournalError, Unavailable, images.ImageError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(run_id=journal.run_id, **result)
+
+
+if __name__ == "__main__":
+    main()
