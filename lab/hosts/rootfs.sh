@@ -10,7 +10,7 @@ root=$1 suite=$2 mirror=$3 settings=$4
 
 base=(systemd systemd-sysv dbus libpam-systemd python3 python3-apt openssh-server openssh-client iptables nftables
       sudo iproute2 iputils-ping procps locales ca-certificates rsyslog logrotate acl less memcached)
-nova=(nova-common nova-conductor nova-scheduler python3-nova)
+nova=(nova-common nova-conductor nova-scheduler python3-nova python3-placement)
 libvirt=(libvirt-daemon-system libvirt-clients qemu-system-x86)
 # Units that have nothing to do in a container, or that would reach for the network.
 masked=(systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udev-trigger.service

@@ -115,13 +115,12 @@ class Lab:
             venv = environment.ensure(self.layout.cache, say)
             with self._locked():
                 prepared = self._prepare(venv, say)
+                if not prepared:
+                    self._start_identity(say)
                 self._start_all(say)
+                self._wait_for_computes()
                 if not prepared:
                     self._seed(say)
-                self._wait_for_computes()
-                if not prepared and not self._snapshot.exists():
-                    databases.save(self.layout, self._snapshot)
-                    say("kept a snapshot of the databases for the next time")
         except (environment.EnvironmentFailed, databases.PreparationFailed, TimeoutError) as error:
             raise LabError(str(error)) from None
         say(f"up: {len(self.layout.computes)} computes; clouds.yaml is {self.clouds_file}")
@@ -260,13 +259,19 @@ class Lab:
     def _snapshot(self) -> Path:
         return self.layout.cache / f"databases-{self._key}"
 
+    @property
+    def _marker(self) -> Path:
+        """Says of what kind the complete data in this state directory are; absent while they are not complete."""
+        return self.layout.state / "lab.json"
+
+    def _kind(self, venv: Path) -> dict[str, Any]:
+        return {"key": self._key, "port_base": self.layout.port_base, "environment": str(venv)}
+
     def _prepare(self, venv: Path, say: Callable[[str], None]) -> bool:
         """Link the environment, make sure of data and files. True if the data are complete, False if yet to be seeded."""
         layout = self.layout
-        marker = layout.state / "lab.json"
-        wanted = {"key": self._key, "port_base": layout.port_base, "environment": str(venv)}
-        present = json.loads(marker.read_text()) if marker.exists() else {}
-        if present == wanted:
+        present = json.loads(self._marker.read_text()) if self._marker.exists() else {}
+        if present == self._kind(venv):
             self._link(venv)
             return True
         if any(process.running(self._record(service)) for service in SERVICES):
@@ -274,7 +279,7 @@ class Lab:
             for service in reversed(SERVICES):
                 self._stop(service)
         configuration.forget(layout)
-        marker.unlink(missing_ok=True)
+        self._marker.unlink(missing_ok=True)
         self._link(venv)
         vars(self).pop("secrets", None)
         if present.get("key") == self._key:
@@ -296,18 +301,26 @@ class Lab:
             databases.create(layout, environment.service_environment(), self.secrets["admin"])
             say("databases created")
             return False
-        marker.write_text(json.dumps(wanted))
+        self._marker.write_text(json.dumps(self._kind(venv)))
         return True
 
+    def _start_identity(self, say: Callable[[str], None]) -> None:
+        """Users and catalogue have to be there before the other services look for them."""
+        self._start("keystone")
+        self._wait("keystone")
+        self._seed_part("identity")
+        say("users and catalogue created")
+
     def _seed(self, say: Callable[[str], None]) -> None:
-        """Give a new cloud its content; only then do the data count as complete."""
-        self._seed_part("content")
-        say("flavors, network and images created")
+        """Give a new cloud its content and keep a snapshot; only then do the data count as complete."""
         tool = [str(self.layout.venv / "bin/nova-manage"), "--config-file", str(self.layout.etc("nova") / "nova.conf")]
         databases.run([*tool, "cell_v2", "discover_hosts"], environment.service_environment())
-        say("computes mapped to their cell")
-        wanted = {"key": self._key, "port_base": self.layout.port_base, "environment": str(self.layout.venv.readlink())}
-        (self.layout.state / "lab.json").write_text(json.dumps(wanted))
+        self._seed_part("content")
+        say("computes mapped to their cell; flavors, network and images created")
+        if not self._snapshot.exists():
+            databases.save(self.layout, self._snapshot)
+            say("kept a snapshot of the databases for the next time")
+        self._marker.write_text(json.dumps(self._kind(self.layout.venv.readlink())))
 
     def _seed_part(self, part: str) -> None:
         wishes = {
@@ -344,13 +357,6 @@ class Lab:
         return self.layout.run / f"{service}.out"
 
     def _start_all(self, say: Callable[[str], None]) -> None:
-        complete = (self.layout.state / "lab.json").exists()
-        if not complete:
-            # Users and catalogue have to be there before the others look for them.
-            self._start("keystone")
-            self._wait("keystone")
-            self._seed_part("identity")
-            say("users and catalogue created")
         stopped = [service for service in SERVICES if process.running(self._record(service)) is None]
         # On two cores nova's start is the longest by far: it and what it waits for go first.
         for service in sorted(stopped, key=("nova", "keystone", "placement", "neutron", "glance").index):
@@ -439,8 +445,10 @@ class Lab:
             missing = [host for host in self.layout.computes if states.get(host) != "up"]
             if not missing:
                 return
-            if time.monotonic() > deadline:
-                raise LabError(f"Computes not up after {START_SECONDS:.0f} s: {', '.join(missing)}.\n{self._tail('nova')}")
+            refused = [line for line in self._tail("nova", 100).splitlines() if "does not start" in line]
+            if refused or time.monotonic() > deadline:
+                why = "\n".join(refused) or f"after {START_SECONDS:.0f} s\n{self._tail('nova')}"
+                raise LabError(f"Computes that are not up: {', '.join(missing)}.\n{why}")
             time.sleep(0.5)
 
     def _compute_states(self) -> dict[str, str]:

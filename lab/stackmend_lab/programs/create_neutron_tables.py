@@ -17,6 +17,6 @@ from neutron_lib.db import api
 
 config.register_common_config_options()
 config.init(["--config-file", sys.argv[1]])
-head.get_metadata().create_all(api.get_writer_engine())
+head.get_metadata().create_all(api.get_writer_session().get_bind())
 stamp = [Path(sys.executable).parent / "neutron-db-manage", "--config-file", sys.argv[1], "stamp", "heads"]
 sys.exit(subprocess.run(stamp).returncode)

@@ -16,6 +16,7 @@ from nova import monkey_patch
 monkey_patch.patch(backend="threading")
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import shlex  # noqa: E402
@@ -43,6 +44,7 @@ from oslo_privsep import priv_context  # noqa: E402
 CONF = nova.conf.CONF
 LOG = oslo_log.getLogger(__name__)
 PEER_SECONDS = 60
+REFUSED = "nova-compute on {} does not start"
 
 
 class Computes:
@@ -58,7 +60,7 @@ class Computes:
             if host in self.running:
                 return
             handler = logging.FileHandler(self.hosts / host / "var/log/nova/nova-compute.log")
-            handler.setFormatter(formatters.ContextFormatter(config=CONF))
+            handler.setFormatter(formatters.ContextFormatter(config=CONF, datefmt=CONF.log_date_format))
             logger = logging.getLogger()
             logger.addHandler(handler)
             try:
@@ -71,7 +73,7 @@ class Computes:
                     "nova-compute", host, compute_rpcapi.RPC_TOPIC, topic_alt=compute_rpcapi.RPC_TOPIC_ALT
                 )
             except Exception:
-                LOG.exception("nova-compute on %s does not start", host)
+                LOG.exception(REFUSED.format(host))
                 raise
             finally:
                 for option in ("host", "state_path", "my_ip"):
@@ -96,8 +98,13 @@ def read_configuration(path):
     """A compute's file, every option of nova's read once, as nova-compute does on start to log them."""
     own = cfg.ConfigOpts()
     for group, options in nova_opts.list_opts():
+        # By name: a group object carries what CONF has registered in it.
         name = getattr(group, "name", group)
-        own.register_opts(options, group=None if name in (None, "DEFAULT") else group)
+        for option in options:
+            if option.required:
+                continue  # belongs to an auth plugin; nova registers those of the plugin in use only
+            with contextlib.suppress(cfg.DuplicateOptError):  # sections list the options of several auth plugins
+                own.register_opt(option, group=None if name == "DEFAULT" else name)
     own([], project="nova", default_config_files=[str(path)], default_config_dirs=[])
     own.log_opt_values(LOG, logging.DEBUG)
     return own
@@ -169,7 +176,7 @@ def main():
         try:
             computes.start(host)
         except Exception as error:  # as on real hosts: one compute that does not start leaves the others alone
-            print(f"nova-compute on {host} does not start: {type(error).__name__}: {error}", flush=True)
+            print(f"{REFUSED.format(host)}: {type(error).__name__}: {error}", flush=True)
     threading.Thread(target=serve_control, args=(arguments.control, computes), daemon=True).start()
     wsgi.Server(("127.0.0.1", arguments.port), osapi_compute.application, numthreads=8, request_queue_size=128).start()
 

@@ -40,9 +40,15 @@ def qcow2_disk(size):
 
 
 def iso_disc():
-    """An ISO 9660 volume: primary descriptor and terminator after 16 empty sectors."""
-    primary = b"\x01CD001\x01\0" + b"LINUX".ljust(32) + b"STACKMEND LAB".ljust(32)
-    return bytes(16 * 2048) + primary.ljust(2048, b"\0") + b"\xffCD001\x01".ljust(2048, b"\0") + bytes(14 * 2048)
+    """An ISO 9660 volume of 32 sectors: 16 empty ones, primary descriptor, terminator. Numbers stand in both byte orders."""
+    sectors, sector = 32, 2048
+    primary = bytearray(sector)
+    primary[0:8] = b"\x01CD001\x01\0"
+    primary[8:72] = b"LINUX".ljust(32) + b"STACKMEND LAB".ljust(32)
+    primary[80:88] = struct.pack("<I", sectors) + struct.pack(">I", sectors)
+    primary[120:128] = (struct.pack("<H", 1) + struct.pack(">H", 1)) * 2
+    primary[128:132] = struct.pack("<H", sector) + struct.pack(">H", sector)
+    return (bytes(16 * sector) + bytes(primary) + b"\xffCD001\x01").ljust(sectors * sector, b"\0")
 
 
 LINUX = {"os_type": "linux", "hw_qemu_guest_agent": "yes", "hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
@@ -103,8 +109,9 @@ def seed_images(cloud):
         image = cloud.image.create_image(
             name=name, disk_format=form, container_format=container, visibility="public", data=content(), **properties
         )
-        if image.status != "active":
-            raise SystemExit(f"Image {name} is {image.status}; glance refused its content.")
+        status = cloud.image.get_image(image.id).status
+        if status != "active":
+            raise SystemExit(f"Image {name} is {status}; glance refused its content.")
 
 
 def main():
