@@ -46,7 +46,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     options: service_python, config_files, restart_commands, releases (see `services`).
     """
     found = services.find(tree, options)
-    key = _host_key(tree)
+    key = host_key(tree)
     result: dict[str, Any] = {}
     gaps: list[dict[str, str]] = []
     questions = []
@@ -81,7 +81,8 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"services": result, "gaps": gaps}
 
 
-def _host_key(tree: Tree) -> str:
+def host_key(tree: Tree) -> str:
+    """What keys a host's fingerprints of values, so that a report does not give away a value that can be guessed."""
     try:
         return tree.read_text("/etc/machine-id", 4096).strip()
     except (OSError, Unavailable):
