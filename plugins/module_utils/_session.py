@@ -154,13 +154,15 @@ def connect(
         config = openstack.config.OpenStackConfig(
             config_files=[clouds_file] if clouds_file else None, session_constructor=Session
         )
-        known = sorted(config.get_cloud_names())
+        # Without any clouds.yaml openstacksdk makes up an entry "defaults".
+        known = sorted(set(config.get_cloud_names()) - {"defaults"})
         if not name and "envvars" not in known:
             raise BadCloud("no cloud is named: set stackmend_cloud to an entry of clouds.yaml (--cloud NAME)")
         if name and name not in known:
-            where = clouds_file or config.config_filename or "no clouds.yaml that was found"
-            there = f"; it has {', '.join(known)}" if known else ""
-            raise BadCloud(f"there is no cloud {name!r} in {where}{there}")
+            if not known:
+                places = clouds_file or "the current directory, ~/.config/openstack and /etc/openstack"
+                raise BadCloud(f"there is no clouds.yaml with a cloud {name!r}: looked in {places}")
+            raise BadCloud(f"there is no cloud {name!r} in {clouds_file or config.config_filename}; it has {', '.join(known)}")
         region = config.get_one(cloud=name or "envvars", api_timeout=timeout)
         connection = openstack.connection.Connection(config=region)
     except openstack.exceptions.SDKException as error:

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, the Stackmend authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Find the known faults of a running OpenStack cloud, fix them once approved, prove it, and undo it."""
+
+from stackmend.api import diagnose, faults, remediate, rollback
+from stackmend.model import Finding, Progress, Report, Target, Undone, Unknown
+from stackmend.runner import RunFailed
+
+__all__ = [
+    "Finding",
+    "Progress",
+    "Report",
+    "RunFailed",
+    "Target",
+    "Undone",
+    "Unknown",
+    "diagnose",
+    "faults",
+    "remediate",
+    "rollback",
+]

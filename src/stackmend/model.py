@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the Stackmend authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report of a run, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.stackmend.openstack.plugins.module_utils import _report
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host or an API object."""
+
+    type: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault seen on a target. `remedy` is {"role", "risk", "vars", "rolled"}, or None where there is only advice."""
+
+    fault: str
+    reference: str
+    target: Target
+    certainty: str
+    severity: str
+    summary: str
+    evidence: Mapping[str, Any]
+    expected: str
+    actual: str
+    remedy: Mapping[str, Any] | None
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A check that could not be made, and why."""
+
+    fault: str
+    target: Target
+    reason: str
+
+
+@dataclass(frozen=True)
+class Undone:
+    """One change that a rollback looked at: restored, would_restore, unchanged, conflict or failed."""
+
+    host: str
+    what: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come: what it is doing, and how many hosts it is done with in that."""
+
+    stage: str
+    hosts_done: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found and did. `document` is the JSON report (schema version 1)."""
+
+    run_id: str
+    mode: str
+    findings: tuple[Finding, ...]
+    unknown: tuple[Unknown, ...]
+    undone: tuple[Undone, ...]
+    changed: int
+    duration_seconds: float
+    document: Mapping[str, Any]
+
+    @property
+    def exit_status(self) -> int:
+        """0 nothing found and everything checked, 2 findings remain, 3 some checks could not be made."""
+        return _report.exit_status(self.document)
+
+    @property
+    def summary(self) -> str:
+        """The report in one sentence."""
+        return _report.summary(self.document)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Report:
+        """Read a JSON report."""
+        return cls(
+            run_id=document["run_id"],
+            mode=document["mode"],
+            findings=tuple(
+                Finding(**{**finding, "target": Target(**finding["target"])}) for finding in document["findings"]
+            ),
+            unknown=tuple(Unknown(**{**entry, "target": Target(**entry["target"])}) for entry in document["unknown"]),
+            undone=tuple(Undone(**entry) for entry in document.get("undone", ())),
+            changed=document["changed"],
+            duration_seconds=document["duration_seconds"],
+            document=document,
+        )
