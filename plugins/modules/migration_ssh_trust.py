@@ -61,6 +61,9 @@ options:
         type: list
         elements: str
         default: []
+      keyless:
+        description: Not used here; that the peer had no key when it was looked at.
+        type: bool
       user:
         description: Not used here; the finding names the user.
         type: str
@@ -342,6 +345,7 @@ def main() -> None:
         "address": {"type": "str", "default": ""},
         "port": {"type": "int", "default": 22},
         "sources": {"type": "list", "elements": "str", "default": []},
+        "keyless": {"type": "bool"},
         "user": {"type": "str"},
         "subject": {"type": "str"},
     }
@@ -379,7 +383,6 @@ def main() -> None:
     module.exit_json(
         changed=bool(changes),
         diff=[change.diff for change in changes],
-        gone=[],
         without_key=without_key,
         run_id=journal.run_id,
     )

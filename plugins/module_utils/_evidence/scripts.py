@@ -190,7 +190,9 @@ def _statement(lines: list[str], index: int) -> str:
 
 def _argument(rest: str) -> Optional[str]:
     """The host that follows a subcommand when it is written out: the first word that is no option."""
-    words = re.findall(r"[^\s,\[\]()]+", rest)
+    # Behind a quote the command was an item of a list, and a word without quotes there is a name, not a host.
+    in_list = rest[:1] in ("'", '"')
+    words = re.findall(r"[^\s,;&|\[\]()]+", rest[1:] if in_list else rest)
     skip = False
     for word in words:
         bare = word.strip("\"'")
@@ -199,6 +201,8 @@ def _argument(rest: str) -> Optional[str]:
         elif bare in _WITH_VALUE:
             skip = True
         elif bare and not bare.startswith("-"):
+            if in_list and word == bare:
+                return None
             return bare if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._%-]*", bare) else None
     return None
 

@@ -233,7 +233,15 @@ def _state_of(account: Mapping[str, Any]) -> str:
 
 
 def _remedy(hosts: Mapping[str, Observation], peers: Sequence[str], subject: str, user: str) -> Remedy:
-    wishes = [{**hosts[peer]["self"], "user": user, "subject": subject} for peer in peers]
+    wishes = [
+        {
+            **hosts[peer]["self"],
+            "user": user,
+            "keyless": not any(identity["used"] for identity in hosts[peer]["account"]["identities"]),
+            "subject": subject,
+        }
+        for peer in peers
+    ]
     return Remedy(_ROLE, Risk.DISRUPTIVE, {_HOSTS: wishes})
 
 

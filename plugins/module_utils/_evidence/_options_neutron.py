@@ -1,0 +1,2 @@
+RELEASES = (1, 2)
+OPTIONS = ""
