@@ -4,7 +4,7 @@
 
 """The lab's test hosts: one controller and three computes, systemd containers that are reached over ssh.
 
-    python -m stackmend_lab.hosts build | up | down | status
+    python -m stackmend_lab.hosts build | up | deploy | break | mend | down | status
 
 The image is Debian 12 with its own nova (Zed) and libvirt, made by debootstrap from the mirror that this machine's apt
 uses; nothing is pulled from a container registry. The hosts have no more rights than NET_ADMIN and NET_RAW in their
@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
+import importlib
 import ipaddress
 import json
 import os
@@ -29,6 +30,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -219,6 +221,23 @@ class Hosts:
         self._write_known_hosts(addresses)
         self.inventory.write_text(yaml.safe_dump(self._inventory(addresses), sort_keys=False))
 
+    def deploy(self) -> None:
+        """Make the hosts what a deployment tool leaves: nova's services up, and ssh between the computes working."""
+        addresses = self.addresses()
+        computes = [name for name, member in self.members.items() if member.group == "computes"]
+        told = {name: self._script(name, "deploy-compute.sh", name) for name in computes}
+        for name in computes:
+            arguments = []
+            for peer in computes:
+                if peer != name:
+                    file = f"/root/{peer}.keys"
+                    self.must(name, ["tee", file], input=told[peer])
+                    arguments += [peer, addresses[peer], file]
+            self._script(name, "deploy-compute.sh", name, *arguments)
+        for name, member in self.members.items():
+            if member.group == "controllers":
+                self._script(name, "deploy-controller.sh")
+
     def down(self) -> None:
         """Remove the hosts, their network and what was kept of them; nothing where there are none."""
         _need_root()
@@ -263,7 +282,9 @@ class Hosts:
         """The output of a command that has to succeed; HostsError with what it said otherwise."""
         done = self.ssh(host, argv, user=user, input=input)
         if done.returncode:
-            raise HostsError(f"{argv[0]} on {host} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}")
+            raise HostsError(
+                f"{argv[0]} on {host} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}"
+            )
         return done.stdout
 
     def snapshot(self, host: str, paths: Sequence[str]) -> dict[str, str]:
@@ -278,11 +299,16 @@ class Hosts:
         """What the real libvirt says when it refuses a domain; None when it defines it (it is then undefined again)."""
         self.must(host, ["systemctl", "start", "virtlogd.socket", "libvirtd.service"])
         name = "stackmend-lab-domain"
-        defined = self.ssh(host, ["virsh", "--quiet", "define", "/dev/stdin"], input=domain_xml.replace("NAME", name, 1))
+        defined = self.ssh(
+            host, ["virsh", "--quiet", "define", "/dev/stdin"], input=domain_xml.replace("NAME", name, 1)
+        )
         if defined.returncode == 0:
             self.must(host, ["virsh", "--quiet", "undefine", name])
             return None
         return defined.stderr.strip()
+
+    def _script(self, host: str, script: str, *arguments: str) -> str:
+        return self.must(host, ["bash", "-s", "--", *arguments], input=(RECIPE / script).read_text())
 
     def _inside(self, host: str, *argv: str, input: str = "") -> str:
         return _podman("exec", "--interactive", self.container(host), *argv, input=input).stdout
@@ -356,7 +382,9 @@ def _install_tools() -> None:
     if missing:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         _run("apt-get", "update", "-q", environment=environment, timeout=600)
-        _run("apt-get", "install", "-y", "-q", "--no-install-recommends", *missing, environment=environment, timeout=1200)
+        _run(
+            "apt-get", "install", "-y", "-q", "--no-install-recommends", *missing, environment=environment, timeout=1200
+        )
 
 
 def _podman(
@@ -394,8 +422,11 @@ def _one_sentence() -> Iterator[None]:
 def main() -> None:
     """The command line: build, up, down or status of one set of hosts."""
     parser = argparse.ArgumentParser(prog="python -m stackmend_lab.hosts", description="The lab's test hosts.")
-    parser.add_argument("action", choices=("build", "up", "down", "status"))
-    parser.add_argument("--prefix", default="stackmend", help="tells several sets of hosts apart (default: %(default)s)")
+    parser.add_argument("action", choices=("build", "up", "deploy", "break", "mend", "down", "status"))
+    parser.add_argument("fault", nargs="?", help="id of the fault to break or mend")
+    parser.add_argument(
+        "--prefix", default="stackmend", help="tells several sets of hosts apart (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     with _one_sentence():
         hosts = Hosts(arguments.prefix)
@@ -404,11 +435,27 @@ def main() -> None:
         elif arguments.action == "up":
             hosts.up()
             print(hosts.inventory)
+        elif arguments.action == "deploy":
+            hosts.deploy()
         elif arguments.action == "down":
             hosts.down()
-        else:
+        elif arguments.action == "status":
             for name, state in hosts.status().items():
                 print(f"{name}: {state}")
+        else:
+            breaker = _breaker(arguments.fault)
+            (breaker.break_ if arguments.action == "break" else breaker.mend)(hosts)
+
+
+def _breaker(fault: str | None) -> Any:
+    """The breaker of a fault; one that does not break hosts is refused."""
+    try:
+        breaker = importlib.import_module(f"stackmend_lab.breakers.{fault}").BREAKER
+    except ModuleNotFoundError as error:
+        raise HostsError(f"there is no breaker for {fault!r}: name a fault of lab/stackmend_lab/breakers") from error
+    if breaker.needs != "hosts":
+        raise HostsError(f"{fault} is not broken on hosts but in the cloud: stackmend lab break {fault}")
+    return breaker
 
 
 if __name__ == "__main__":

@@ -131,8 +131,9 @@ def authorize(text: str, keys: Iterable[PublicKey], sources: Sequence[str]) -> l
     known = list(authorized_keys(text))
     lines = []
     for key in keys:
-        if not all(any(other.blob == key.blob and admits(other.sources, source) for other in known)
-                   for source in sources):
+        if not all(
+            any(other.blob == key.blob and admits(other.sources, source) for other in known) for source in sources
+        ):
             comment = f" {key.comment}" if key.comment else ""
             lines.append(f'from="{",".join(sources)}",{RESTRICTIONS} {key.type} {key.blob}{comment}')
     return lines

@@ -108,10 +108,8 @@ class IdentityError(Exception):
     """No key can be had; the sentence says why and what to do."""
 
 
-def apply(
-    tree: Tree, journal: Journal, user: str, name: str, generate: bool, check_mode: bool, scratch: str
-) -> dict[str, Any]:
-    """Read the public keys, and make a key first where there is none. scratch: a directory that only root can enter."""
+def apply(tree: Tree, journal: Journal, user: str, name: str, generate: bool, check_mode: bool) -> dict[str, Any]:
+    """Read the public keys, and make a key first where there is none."""
     account = accounts.read(tree, {"nova_user": user})
     if account["user"] is None:
         raise IdentityError(f"{name} has no user {user}: name the user that runs nova-compute there")
@@ -124,14 +122,16 @@ def apply(
     path = os.path.join(folder, "id_ed25519")
     for place in (folder, path, f"{path}.pub"):
         if os.path.islink(os.path.join(tree.root, place.lstrip("/"))):
-            raise IdentityError(f"{place} on {name} is a symbolic link, and no key is written through it: make it a file")
+            raise IdentityError(
+                f"{place} on {name} is a symbolic link, and no key is written through it: make it a file"
+            )
     line = f"(an ed25519 key that is made when this is applied) {user}@{name}"
     if check_mode:
         identity["pending"] = True
     else:
         if not tree.is_dir(folder):
             journal.make_dir(folder, mode=0o700, uid=account["uid"], gid=account["gid"])
-        private, public = _generate(f"{user}@{name}", scratch)
+        private, public = _generate(f"{user}@{name}")
         owner = {"uid": account["uid"], "gid": account["gid"]}
         journal.write_file(path, private, mode=0o600, **owner)
         journal.write_file(f"{path}.pub", public, mode=0o644, **owner)
@@ -165,8 +165,8 @@ def _public_line(tree: Tree, path: str) -> Optional[str]:
     return run.stdout.decode("utf-8", "replace").strip() or None
 
 
-def _generate(comment: str, scratch: str) -> tuple[bytes, bytes]:
-    with tempfile.TemporaryDirectory(dir=scratch) as directory:
+def _generate(comment: str) -> tuple[bytes, bytes]:
+    with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "key")
         run = subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path],
@@ -199,7 +199,6 @@ def main() -> None:
             module.params["name"],
             module.params["generate"],
             module.check_mode,
-            module.tmpdir,
         )
     except (IdentityError, JournalError, Unavailable) as error:
         module.fail_json(msg=str(error))

@@ -117,7 +117,9 @@ def _identities(
     tree: Tree, account: Mapping[str, Any], folder: str, names: list[str], config: str
 ) -> list[dict[str, Any]]:
     named = [
-        re.sub(r"^(~|%d)(?=/)", account["home"], value) for keyword, value in _settings(config) if keyword == "identityfile"
+        re.sub(r"^(~|%d)(?=/)", account["home"], value)
+        for keyword, value in _settings(config)
+        if keyword == "identityfile"
     ]
     paths = dict.fromkeys([os.path.join(folder, name) for name in names] + named)
     identities = []

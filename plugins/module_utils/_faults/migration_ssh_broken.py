@@ -138,8 +138,11 @@ def _blame(source: Observation, peer: Observation, probe: Mapping[str, Any]) -> 
     if kind == "public_key":
         yield from _key_causes(source, peer, Certainty.CERTAIN)
     elif kind in ("host_key", "host_key_changed"):
-        yield from ((owner, cause, sure) for owner, cause, sure in _key_causes(source, peer, Certainty.PROBABLE)
-                    if cause not in ("sshd", "refused"))
+        yield from (
+            (owner, cause, sure)
+            for owner, cause, sure in _key_causes(source, peer, Certainty.PROBABLE)
+            if cause not in ("sshd", "refused")
+        )
     if no_shell and kind not in ("network", "unknown"):
         yield there, "shell", Certainty.CERTAIN
 
@@ -159,9 +162,7 @@ def _key_causes(source: Observation, peer: Observation, certainty: str) -> Itera
     if other["sshd"]["keys_elsewhere"]:
         if readable:
             yield there, "sshd", certainty
-    elif not any(
-        key["fingerprint"] in fingerprints and admits(key["from"], address) for key in other["authorized"]
-    ):
+    elif not any(key["fingerprint"] in fingerprints and admits(key["from"], address) for key in other["authorized"]):
         yield there, "authorized_keys", certainty
     elif any(_loose(entry, 0o022) for entry in _guarded(other)):
         yield there, "modes", certainty
@@ -204,7 +205,9 @@ def _finding(
         subject=subject,
         evidence={
             "cause": cause,
-            "pairs": [{"from": here, "to": there, "ssh": message} for (here, there), (_, message) in sorted(pairs.items())],
+            "pairs": [
+                {"from": here, "to": there, "ssh": message} for (here, there), (_, message) in sorted(pairs.items())
+            ],
         },
         expected=words.expected.format(**names),
         actual=_actual(cause, account, pairs),
@@ -286,9 +289,7 @@ def _hygiene(hosts: Mapping[str, Observation], reported: set[str]) -> Iterator[F
             )
 
 
-def _remark(
-    host: str, subject: str, summary: str, expected: str, evidence: Mapping[str, Any], reason: str
-) -> Finding:
+def _remark(host: str, subject: str, summary: str, expected: str, evidence: Mapping[str, Any], reason: str) -> Finding:
     return Finding(
         fault=FAULT.id,
         target=Target("host", host),
