@@ -104,8 +104,8 @@ def _controller(layout: Layout, secrets: Mapping[str, str]) -> dict[str, Section
             "DEFAULT": _logging(layout, "keystone"),
             "database": {"connection": layout.database("keystone")},
             "token": {"provider": "fernet"},
-            # bcrypt's least: a token takes 25 ms instead of 400.
-            "identity": {"password_hash_rounds": "4"},
+            # bcrypt's least: a token takes 25 ms instead of 400. It uses 72 characters of a password at most.
+            "identity": {"password_hash_rounds": "4", "max_password_length": "72"},
             "fernet_tokens": {"key_repository": f"{data}/fernet-keys"},
             "credential": {"key_repository": f"{data}/credential-keys"},
             "cache": {"enabled": "true", "backend": "dogpile.cache.memory"},
@@ -137,7 +137,6 @@ def _controller(layout: Layout, secrets: Mapping[str, str]) -> dict[str, Section
                 **_logging(layout, "neutron"),
                 "core_plugin": "ml2",
                 "service_plugins": "",
-                "api_paste_config": str(layout.etc("neutron") / "api-paste.ini"),
                 "state_path": str(layout.root(CONTROLLER) / "var/lib/neutron"),
                 "transport_url": "fake://",
                 "notify_nova_on_port_status_changes": "false",
@@ -147,10 +146,12 @@ def _controller(layout: Layout, secrets: Mapping[str, str]) -> dict[str, Section
             "database": {"connection": layout.database("neutron")},
             "ml2": {
                 "type_drivers": "local,flat,vxlan",
-                "tenant_network_types": "local",
+                "project_network_types": "local",
                 "mechanism_drivers": "stackmend_lab",
             },
-            "quotas": {f"quota_{what}": "-1" for what in ("network", "subnet", "port", "security_group", "security_group_rule")},
+            "quotas": {
+                f"quota_{what}": "-1" for what in ("network", "subnet", "port", "security_group", "security_group_rule")
+            },
             "oslo_concurrency": _lock(layout, "neutron"),
             "keystone_authtoken": _authtoken(layout, secrets, "neutron"),
         },
@@ -159,7 +160,7 @@ def _controller(layout: Layout, secrets: Mapping[str, str]) -> dict[str, Section
                 **_logging(layout, "nova"),
                 **_nova_defaults(layout, CONTROLLER),
                 # Short, so that a test sees a stopped compute go down within seconds.
-                "report_interval": "3",
+                "report_interval": "2",
                 "service_down_time": "15",
             },
             "api_database": {"connection": layout.database("nova_api")},
@@ -170,10 +171,10 @@ def _controller(layout: Layout, secrets: Mapping[str, str]) -> dict[str, Section
                 "enabled_filters": "ComputeFilter,AggregateInstanceExtraSpecsFilter,ComputeCapabilitiesFilter,"
                 "ImagePropertiesFilter,ServerGroupAntiAffinityFilter,ServerGroupAffinityFilter"
             },
-            "quota": {
-                what: "-1"
-                for what in ("instances", "cores", "ram", "metadata_items", "key_pairs", "server_groups", "server_group_members")
-            },
+            "quota": dict.fromkeys(
+                ("instances", "cores", "ram", "metadata_items", "key_pairs", "server_groups", "server_group_members"),
+                "-1",
+            ),
             "wsgi": {"api_paste_config": str(layout.etc("nova") / "api-paste.ini")},
             "keystone_authtoken": _authtoken(layout, secrets, "nova"),
             **_nova_clients(layout, secrets, CONTROLLER),
@@ -186,7 +187,7 @@ def _compute(layout: Layout, secrets: Mapping[str, str], host: str) -> Sections:
         "DEFAULT": {
             **_logging(layout, "nova", host),
             **_nova_defaults(layout, host),
-            "report_interval": "3",
+            "report_interval": "2",
             "service_down_time": "15",
             "vif_plugging_timeout": "300",
         },
@@ -219,7 +220,10 @@ def _nova_clients(layout: Layout, secrets: Mapping[str, str], host: str) -> dict
         "glance": {"region_name": REGION},
         "placement": _credentials(layout, secrets, "placement"),
         "neutron": _credentials(layout, secrets, "neutron"),
-        "service_user": {**_credentials(layout, secrets, "nova"), "send_service_user_token": "true"},
+        "service_user": {
+            **{name: value for name, value in _credentials(layout, secrets, "nova").items() if name != "region_name"},
+            "send_service_user_token": "true",
+        },
     }
 
 

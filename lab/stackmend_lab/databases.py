@@ -43,7 +43,9 @@ def create(layout: Layout, environment: Mapping[str, str], admin_password: str) 
     nova = [str(tools / "nova-manage"), "--config-file", str(layout.etc("nova") / "nova.conf")]
     # keystone-manage insists on an owner when run by root, and cannot change it otherwise.
     owner = ["--keystone-user", "root", "--keystone-group", "root"] if os.geteuid() == 0 else []
-    urls = [f"--bootstrap-{interface}-url={layout.endpoint('keystone')}" for interface in ("admin", "internal", "public")]
+    urls = [
+        f"--bootstrap-{interface}-url={layout.endpoint('keystone')}" for interface in ("admin", "internal", "public")
+    ]
     cell1 = ["--name", "cell1", "--database_connection", layout.database("nova_cell1"), "--transport-url", "fake://"]
     chains = (
         (
@@ -58,9 +60,19 @@ def create(layout: Layout, environment: Mapping[str, str], admin_password: str) 
             [*keystone, "credential_setup", *owner],
             # The password comes by OS_BOOTSTRAP_PASSWORD: arguments are for everybody to see.
             [*keystone, "bootstrap", *urls, "--bootstrap-region-id", "RegionOne"],
-            [str(tools / "placement-manage"), "--config-file", str(layout.etc("placement") / "placement.conf"), "db", "sync"],
+            [
+                str(tools / "placement-manage"),
+                "--config-file",
+                str(layout.etc("placement") / "placement.conf"),
+                "db",
+                "sync",
+            ],
             [str(tools / "glance-manage"), "--config-file", str(layout.etc("glance") / "glance-api.conf"), "db_sync"],
-            [str(tools / "python"), str(PROGRAMS / "create_neutron_tables.py"), str(layout.etc("neutron") / "neutron.conf")],
+            [
+                str(tools / "python"),
+                str(PROGRAMS / "create_neutron_tables.py"),
+                str(layout.etc("neutron") / "neutron.conf"),
+            ],
         ),
     )
     for directory in ("fernet-keys", "credential-keys", "images", "staging", "tasks"):

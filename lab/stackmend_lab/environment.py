@@ -27,6 +27,8 @@ REQUIREMENTS = (
     "cheroot",
     "openstacksdk",
     "osc-placement",
+    "pymemcache",
+    "python-memcached",
     "python-novaclient",
     "python-openstackclient",
 )

@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,12 @@ from typing import Any
 from . import configuration, databases, environment, process
 from .layout import (
     CLOUD,
-    COMPUTES,
     CONTROLLER,
     ENDPOINT_TYPES,
     SERVICES,
     Layout,
     default_cache_dir,
+    default_computes,
     default_port_base,
     default_state_dir,
 )
@@ -58,7 +59,7 @@ def _silent(_line: str) -> None:
 class Lab:
     """One lab: keystone, placement, glance, neutron and nova as processes, and a directory per host.
 
-    state_dir, cache_dir, port_base default to what layout.py computes from the environment. Labs with different state
+    What is not given, layout.py computes from the environment. Labs with different state
     directories and port bases run side by side; a port base stands for five consecutive ports.
     """
 
@@ -67,16 +68,18 @@ class Lab:
         state_dir: str | os.PathLike[str] | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         port_base: int | None = None,
-        computes: Sequence[str] = COMPUTES,
+        computes: Sequence[str] | None = None,
     ) -> None:
         self.layout = Layout(
             state=Path(state_dir or default_state_dir()).expanduser().absolute(),
             cache=Path(cache_dir or default_cache_dir()).expanduser().absolute(),
             port_base=default_port_base() if port_base is None else port_base,
-            computes=tuple(computes),
+            computes=tuple(default_computes() if computes is None else computes),
         )
         if not 1024 <= self.layout.port_base <= 65535 - len(SERVICES):
-            raise ValueError(f"The port base {self.layout.port_base} leaves no room for {len(SERVICES)} unprivileged ports.")
+            raise ValueError(
+                f"The port base {self.layout.port_base} leaves no room for {len(SERVICES)} unprivileged ports."
+            )
 
     # What users of a lab ask for
 
@@ -93,7 +96,11 @@ class Lab:
     @property
     def environ(self) -> dict[str, str]:
         """What to add to a process' environment so that the inventory and `stackmend lab` mean this very lab."""
-        return {"STACKMEND_LAB_DIR": str(self.layout.state), "STACKMEND_LAB_PORT_BASE": str(self.layout.port_base)}
+        return {
+            "STACKMEND_LAB_DIR": str(self.layout.state),
+            "STACKMEND_LAB_PORT_BASE": str(self.layout.port_base),
+            "STACKMEND_LAB_COMPUTES": ",".join(self.layout.computes),
+        }
 
     def host_root(self, name: str) -> Path:
         """The directory that stands for the file system of a host."""
@@ -117,8 +124,8 @@ class Lab:
                 prepared = self._prepare(venv, say)
                 if not prepared:
                     self._start_identity(say)
-                self._start_all(say)
-                self._wait_for_computes()
+                if self._start_all(say):
+                    self._wait_for_reports(self.layout.computes)
                 if not prepared:
                     self._seed(say)
         except (environment.EnvironmentFailed, databases.PreparationFailed, TimeoutError) as error:
@@ -141,21 +148,22 @@ class Lab:
         A compute's state is nova's own word, "up" or "down", or "unknown" while nova cannot be asked.
         """
         services = {
-            service: {"pid": process.running(self._record(service)), "url": self.layout.url(service)} for service in SERVICES
+            service: {"pid": process.running(self._record(service)), "url": self.layout.url(service)}
+            for service in SERVICES
         }
         computes = dict.fromkeys(self.layout.computes, "unknown")
         if all(entry["pid"] for entry in services.values()):
-            computes.update(self._compute_states())
+            computes.update({host: entry["state"] for host, entry in self._compute_services().items()})
         up = all(entry["pid"] for entry in services.values()) and all(state == "up" for state in computes.values())
         return {"up": up, "state": str(self.layout.state), "services": services, "computes": computes}
 
     def restart(self, service: str) -> None:
-        """Restart a service, or the compute of that name. Raises LabError with the service's own error if it stays down."""
+        """Restart a service or the compute of that name. Raises LabError with the service's own error if it stays down."""
         self._require_state()
         with self._locked():
             if service in self.layout.computes:
                 self._control("stop", service)
-                self._control("start", service)
+                self._start_compute(service)
                 return
             if service not in SERVICES:
                 known = ", ".join((*SERVICES, *self.layout.computes))
@@ -163,14 +171,16 @@ class Lab:
             self._stop(service)
             self._start(service)
             self._wait(service)
+            if service == "nova":
+                self._wait_for_reports(self.layout.computes)
 
     def stop_compute(self, host: str) -> None:
         """Stop one compute; nova sees it as down 15 seconds later."""
         self._control("stop", host)
 
     def start_compute(self, host: str) -> None:
-        """Start one compute again; it reads its nova.conf and refuses what nova-compute refuses."""
-        self._control("start", host)
+        """Start one compute again; it reads its nova.conf and refuses what nova-compute refuses. Raises LabError."""
+        self._start_compute(host)
 
     def cloud(self, name: str = CLOUD) -> Any:
         """An openstack.Connection, by default the administrator's. Needs openstacksdk."""
@@ -180,7 +190,7 @@ class Lab:
         return openstack.connection.Connection(config=config.get_one(name))
 
     def run(self, host: str, command: Sequence[str], seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """Run a command as on a host: the services' tools first on PATH, the administrator's OS_* set, the tree as cwd."""
+        """Run a command as on a host: the services' tools first on PATH, the administrator's OS_* set, in its tree."""
         variables = {
             **environment.service_environment(),
             **configuration.client_variables(self.layout, self.secrets),
@@ -194,12 +204,25 @@ class Lab:
         """Run one of programs/ with the services' interpreter: a way to ask the installed code itself."""
         return self.run(CONTROLLER, [f"{self.layout.venv}/bin/python", str(_PROGRAMS / program), *arguments], seconds)
 
+    def last_words(self, service: str, lines: int = 8) -> str:
+        """The end of what a service said: its own output if there is any, else its log."""
+        for path in (self._output(service), self.layout.log(service)):
+            if path.exists() and (text := path.read_text(errors="replace").strip()):
+                return "\n".join(text.splitlines()[-lines:])
+        return "It said nothing."
+
+    @property
+    def nova_conf(self) -> str:
+        """The controller's nova.conf."""
+        return str(self.layout.etc("nova") / "nova.conf")
+
     def boot(self, name: str, host: str | None = None, image: str = "cirros", flavor: str = "m1.tiny") -> Any:
         """Boot a server (on a chosen host), wait until it is ACTIVE, return it. Raises LabError."""
-        compute = self.cloud().compute
+        cloud = self.cloud()
+        compute = cloud.compute
         wish: dict[str, Any] = {
             "name": name,
-            "imageRef": self._id_of("image", image),
+            "imageRef": cloud.image.find_image(image, ignore_missing=False).id,
             "flavorRef": compute.find_flavor(flavor, ignore_missing=False).id,
             "networks": "none",
             **({"host": host} if host else {}),
@@ -268,7 +291,7 @@ class Lab:
         return {"key": self._key, "port_base": self.layout.port_base, "environment": str(venv)}
 
     def _prepare(self, venv: Path, say: Callable[[str], None]) -> bool:
-        """Link the environment, make sure of data and files. True if the data are complete, False if yet to be seeded."""
+        """Link the environment, see to data and files. True if the data are complete, False if yet to be seeded."""
         layout = self.layout
         present = json.loads(self._marker.read_text()) if self._marker.exists() else {}
         if present == self._kind(venv):
@@ -313,7 +336,7 @@ class Lab:
 
     def _seed(self, say: Callable[[str], None]) -> None:
         """Give a new cloud its content and keep a snapshot; only then do the data count as complete."""
-        tool = [str(self.layout.venv / "bin/nova-manage"), "--config-file", str(self.layout.etc("nova") / "nova.conf")]
+        tool = [str(self.layout.venv / "bin/nova-manage"), "--config-file", self.nova_conf]
         databases.run([*tool, "cell_v2", "discover_hosts"], environment.service_environment())
         self._seed_part("content")
         say("computes mapped to their cell; flavors, network and images created")
@@ -340,7 +363,7 @@ class Lab:
         """What Ansible runs where systemd would be asked: bin/restart SERVICE|COMPUTE."""
         command = self.layout.restart_command
         command.parent.mkdir(exist_ok=True)
-        variables = {**self.environ, "PYTHONPATH": str(_PACKAGE_PARENT), "STACKMEND_LAB_COMPUTES": ",".join(self.layout.computes)}
+        variables = {**self.environ, "PYTHONPATH": str(_PACKAGE_PARENT)}
         command.write_text(
             f"#!{sys.executable}\n"
             '"""Restart a service of this lab; written by `stackmend lab up`."""\n'
@@ -356,7 +379,8 @@ class Lab:
     def _output(self, service: str) -> Path:
         return self.layout.run / f"{service}.out"
 
-    def _start_all(self, say: Callable[[str], None]) -> None:
+    def _start_all(self, say: Callable[[str], None]) -> bool:
+        """Start what does not run. True if anything was started."""
         stopped = [service for service in SERVICES if process.running(self._record(service)) is None]
         # On two cores nova's start is the longest by far: it and what it waits for go first.
         for service in sorted(stopped, key=("nova", "keystone", "placement", "neutron", "glance").index):
@@ -365,6 +389,7 @@ class Lab:
             self._wait(service)
             if service in stopped:
                 say(f"{service} answers on {self.layout.url(service)}")
+        return bool(stopped)
 
     def _start(self, service: str) -> None:
         if process.running(self._record(service)) is not None:
@@ -376,11 +401,20 @@ class Lab:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
-                raise LabError(f"{service} cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another port base.") from None
+                raise LabError(
+                    f"{service} cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another port base."
+                ) from None
         python = str(layout.venv / "bin" / "python")
         if service == "nova":
             peers = [word for peer in ("keystone", "placement") for word in ("--wait-for", str(layout.port(peer)))]
-            where = ["--port", str(port), "--control", str(self._control_socket), "--hosts", str(layout.state / "hosts")]
+            where = [
+                "--port",
+                str(port),
+                "--control",
+                str(self._control_socket),
+                "--hosts",
+                str(layout.state / "hosts"),
+            ]
             command = [python, str(_PROGRAMS / "run_nova.py"), *where, *peers, *layout.computes]
         else:
             command = [python, str(_PROGRAMS / "serve.py"), service, str(port)]
@@ -392,27 +426,22 @@ class Lab:
         deadline = time.monotonic() + START_SECONDS
         while True:
             if process.running(self._record(service)) is None:
-                raise LabError(f"{service} ended while starting:\n{self._tail(service)}")
+                raise LabError(f"{service} ended while starting:\n{self.last_words(service)}")
             try:
-                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.layout.url(service), timeout=5).close()
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                    self.layout.url(service), timeout=5
+                ).close()
                 return
             except urllib.error.HTTPError:
                 return  # any answer will do
             except OSError:
                 pass
             if time.monotonic() > deadline:
-                raise LabError(f"{service} does not answer after {START_SECONDS:.0f} s:\n{self._tail(service)}")
+                raise LabError(f"{service} does not answer after {START_SECONDS:.0f} s:\n{self.last_words(service)}")
             time.sleep(0.1)
 
     def _stop(self, service: str) -> None:
         process.stop(self._record(service))
-
-    def _tail(self, service: str, lines: int = 8) -> str:
-        """The end of what a service said: its own output if any, else its log."""
-        for path in (self._output(service), self.layout.log(service)):
-            if path.exists() and (text := path.read_text(errors="replace").strip()):
-                return "\n".join(text.splitlines()[-lines:])
-        return "It said nothing."
 
     @property
     def _control_socket(self) -> Path:
@@ -437,29 +466,40 @@ class Lab:
         if answer != "done":
             raise LabError(f"nova-compute on {host} does not {verb}: {answer.removeprefix('failed: ') or 'nova ended'}")
 
-    def _wait_for_computes(self) -> None:
-        """Computes count as up once they report; those of a restored snapshot have been silent since it was made."""
+    def _start_compute(self, host: str) -> None:
+        before = self._clock()
+        self._control("start", host)
+        self._wait_for_reports([host], since=before)
+
+    @staticmethod
+    def _clock() -> str:
+        """Now, as nova's API writes it."""
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+    def _wait_for_reports(self, hosts: Sequence[str], since: str | None = None) -> None:
+        """Wait until each compute has reported since then (now by default): an older report may be about to expire."""
+        since = since or self._clock()
         deadline = time.monotonic() + START_SECONDS
         while True:
-            states = self._compute_states()
-            missing = [host for host in self.layout.computes if states.get(host) != "up"]
+            services = self._compute_services()
+            missing = [host for host in hosts if (services.get(host, {}).get("updated_at") or "") < since]
             if not missing:
                 return
-            refused = [line for line in self._tail("nova", 100).splitlines() if "does not start" in line]
+            refused = [line for line in self.last_words("nova", 100).splitlines() if "does not start" in line]
             if refused or time.monotonic() > deadline:
-                why = "\n".join(refused) or f"after {START_SECONDS:.0f} s\n{self._tail('nova')}"
+                why = "\n".join(refused) or f"after {START_SECONDS:.0f} s\n{self.last_words('nova')}"
                 raise LabError(f"Computes that are not up: {', '.join(missing)}.\n{why}")
-            time.sleep(0.5)
+            time.sleep(0.3)
 
-    def _compute_states(self) -> dict[str, str]:
-        """{compute: "up" or "down"} as nova's API says; {} when it cannot be asked."""
+    def _compute_services(self) -> dict[str, dict[str, Any]]:
+        """{compute: its entry in nova's list of services}; {} when nova cannot be asked."""
         try:
             token = self._token()
             request = urllib.request.Request(
                 self.layout.endpoint("nova") + "/os-services?binary=nova-compute", headers={"X-Auth-Token": token}
             )
             with self._open(request) as answer:
-                return {service["host"]: service["state"] for service in json.load(answer)["services"]}
+                return {service["host"]: service for service in json.load(answer)["services"]}
         except OSError:
             return {}
 
@@ -484,7 +524,3 @@ class Lab:
     @staticmethod
     def _open(request: urllib.request.Request) -> Any:
         return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30)
-
-    def _id_of(self, kind: str, name: str) -> str:
-        found = getattr(self.cloud(), kind)
-        return str(getattr(found, f"find_{kind}")(name, ignore_missing=False).id)

@@ -22,7 +22,13 @@ MEMBER_CLOUD = "stackmend-lab-member"
 SERVICES = ("keystone", "placement", "glance", "neutron", "nova")
 
 # Where each one's users look: endpoints in the catalogue.
-ENDPOINT_TYPES = {"keystone": "identity", "placement": "placement", "glance": "image", "neutron": "network", "nova": "compute"}
+ENDPOINT_TYPES = {
+    "keystone": "identity",
+    "placement": "placement",
+    "glance": "image",
+    "neutron": "network",
+    "nova": "compute",
+}
 ENDPOINT_PATHS = {"keystone": "/v3", "nova": "/v2.1"}
 
 
@@ -42,8 +48,16 @@ def default_port_base(environ: Mapping[str, str] = os.environ) -> int:
     """STACKMEND_LAB_PORT_BASE, else `PORT_BASE`. Raises ValueError with a sentence for anything but a port number."""
     text = environ.get("STACKMEND_LAB_PORT_BASE") or str(PORT_BASE)
     if not text.isdecimal():
-        raise ValueError(f"STACKMEND_LAB_PORT_BASE is {text!r}; give the first of five free port numbers, such as {PORT_BASE}.")
+        raise ValueError(
+            f"STACKMEND_LAB_PORT_BASE is {text!r}; give the first of five free port numbers, such as {PORT_BASE}."
+        )
     return int(text)
+
+
+def default_computes(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """STACKMEND_LAB_COMPUTES, names separated by commas, else `COMPUTES`."""
+    names = tuple(name.strip() for name in environ.get("STACKMEND_LAB_COMPUTES", "").split(",") if name.strip())
+    return names or COMPUTES
 
 
 @dataclass(frozen=True)
@@ -104,5 +118,5 @@ class Layout:
         return self.url(service) + ENDPOINT_PATHS.get(service, "")
 
     def database(self, name: str) -> str:
-        """An SQLAlchemy URL; the plugin makes SQLite bear several processes (overlay/stackmend_lab_plugins/sqlite.py)."""
+        """An SQLAlchemy URL; the plugin makes SQLite bear several processes (overlay/)."""
         return f"sqlite:///{self.data}/{name}.sqlite?timeout=60&plugin=stackmend_lab"

@@ -25,7 +25,13 @@ def start(record: Path, command: Sequence[str], environment: Mapping[str, str], 
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("wb") as out:
         child = subprocess.Popen(
-            command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", start_new_session=True
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd="/",
+            start_new_session=True,
         )
     _children[child.pid] = child
     record.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def qcow2_disk(size):
 
 
 def iso_disc():
-    """An ISO 9660 volume of 32 sectors: 16 empty ones, primary descriptor, terminator. Numbers stand in both byte orders."""
+    """An ISO 9660 volume of 32 sectors: 16 empty ones, primary descriptor, terminator. Numbers are in both byte orders."""
     sectors, sector = 32, 2048
     primary = bytearray(sector)
     primary[0:8] = b"\x01CD001\x01\0"
@@ -52,16 +52,19 @@ def iso_disc():
 
 
 LINUX = {"os_type": "linux", "hw_qemu_guest_agent": "yes", "hw_disk_bus": "virtio", "hw_vif_model": "virtio"}
+WINDOWS = {
+    "os_type": "windows",
+    "os_distro": "windows",
+    "os_version": "2022",
+    "hw_qemu_guest_agent": "yes",
+    "hw_disk_bus": "virtio",
+    "hw_vif_model": "virtio",
+    "hw_cpu_max_sockets": "2",
+}
 IMAGES = (
     ("cirros", "raw", raw_disk, {**LINUX, "os_distro": "cirros"}),
     ("ubuntu-24.04", "qcow2", lambda: qcow2_disk(1 << 30), {**LINUX, "os_distro": "ubuntu", "os_version": "24.04"}),
-    (
-        *("windows-2022", "qcow2", lambda: qcow2_disk(1 << 30)),
-        {
-            **{"os_type": "windows", "os_distro": "windows", "os_version": "2022", "hw_qemu_guest_agent": "yes"},
-            **{"hw_disk_bus": "virtio", "hw_vif_model": "virtio", "hw_cpu_max_sockets": "2"},
-        },
-    ),
+    ("windows-2022", "qcow2", lambda: qcow2_disk(1 << 30), WINDOWS),
     ("debian-12-netinst", "iso", iso_disc, {"os_type": "linux", "os_distro": "debian"}),
     ("linux-6.1-kernel", "aki", lambda: b"kernel".ljust(MIB, b"\0"), {}),
     ("linux-6.1-ramdisk", "ari", lambda: b"ramdisk".ljust(MIB, b"\0"), {}),
@@ -70,7 +73,9 @@ IMAGES = (
 
 def seed_identity(cloud, endpoints, passwords):
     identity = cloud.identity
-    roles = {name: identity.find_role(name) or identity.create_role(name=name) for name in ("admin", "service", "member")}
+    roles = {
+        name: identity.find_role(name) or identity.create_role(name=name) for name in ("admin", "service", "member")
+    }
     projects = {
         name: identity.find_project(name) or identity.create_project(name=name, domain_id="default")
         for name in ("service", "lab-member")

@@ -4,8 +4,8 @@
 
 """SQLAlchemy plug-in: SQLite that several processes of one service write to.
 
-oslo.db opens transactions deferred; the upgrade from read to write then fails at once with "database is locked", whatever
-the timeout. BEGIN IMMEDIATE takes the lock first and waits for it.
+oslo.db opens transactions deferred; the upgrade from read to write then fails at once with "database is locked",
+whatever the timeout. BEGIN IMMEDIATE takes the lock first and waits for it.
 """
 
 from sqlalchemy import event

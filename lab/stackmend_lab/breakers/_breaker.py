@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a breaker is: the way to a fault in the real component, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..lab import Lab
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """One fault of the catalogue, produced and undone.
+
+    fault: the catalogue's id, which names this breaker's file too.
+    needs: "cloud", the lab's own processes, or "hosts", systemd hosts under podman.
+    break_: produces the fault; called on a healthy lab that is up.
+    mend: puts everything back as it was before break_ or a near miss, whatever happened since; may be called twice.
+    symptom: what a user of the real component sees now, in one line; None when all is well. Changes nothing.
+    near_misses: legitimate states that look alike, by a sentence each; called on a healthy lab, undone by mend.
+    approve: the risk that has to be approved for the remedy.
+    recorded: what of the symptom rests on recorded output, and why; empty when everything is real.
+    """
+
+    fault: str
+    needs: str
+    break_: Callable[[Lab], None]
+    mend: Callable[[Lab], None]
+    symptom: Callable[[Lab], str | None]
+    near_misses: Mapping[str, Callable[[Lab], None]]
+    approve: str = "safe"
+    recorded: str = ""

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a breaker changed, kept beside the lab so that any later process can undo it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..lab import Lab
+
+
+class Changes:
+    """The record of one breaker's changes; every entry is written before the change it undoes."""
+
+    def __init__(self, lab: Lab, fault: str) -> None:
+        self.lab = lab
+        self.record = lab.layout.state / "breakers" / f"{fault}.json"
+
+    def write(self, host: str, path: str, text: str, mode: int | None = None) -> None:
+        """Write a file of a host's tree, `path` as the host sees it; an existing file keeps its mode unless one is given."""
+        target = self.lab.host_root(host) / path.lstrip("/")
+        for directory in reversed([parent for parent in target.parents if not parent.exists()]):
+            self._remember({"directory": str(directory)})
+            directory.mkdir()
+        if target.exists():
+            content, present = base64.b64encode(target.read_bytes()).decode(), target.stat().st_mode & 0o7777
+        else:
+            content, present = None, 0o640
+        self._remember({"file": str(target), "content": content, "mode": present})
+        _replace(target, text.encode(), present if mode is None else mode)
+
+    def edit(self, host: str, path: str, old: str, new: str) -> None:
+        """Replace one passage of a file, which has to be there exactly once. Raises ValueError."""
+        text = self.read(host, path)
+        if text.count(old) != 1:
+            raise ValueError(f"{path} of {host} holds {old!r} {text.count(old)} times, not once; mend the lab first.")
+        self.write(host, path, text.replace(old, new))
+
+    def append(self, host: str, path: str, text: str) -> None:
+        self.write(host, path, self.read(host, path) + text)
+
+    def read(self, host: str, path: str) -> str:
+        return (self.lab.host_root(host) / path.lstrip("/")).read_text()
+
+    def create_image(self, name: str, disk_format: str = "raw", **properties: Any) -> str:
+        """Upload a small image of the administrator's project; returns its id."""
+        image_id = str(uuid.uuid4())
+        self._remember({"image": image_id})
+        container = disk_format if disk_format in ("aki", "ari") else "bare"
+        self.lab.cloud().image.create_image(
+            id=image_id,
+            name=name,
+            disk_format=disk_format,
+            container_format=container,
+            visibility="private",
+            data=_content(disk_format),
+            **properties,
+        )
+        return image_id
+
+    def boot(self, name: str, host: str) -> str:
+        """Boot a server on a host; returns its id."""
+        self._remember({"server": name})
+        return str(self.lab.boot(name, host=host).id)
+
+    def undo(self) -> None:
+        """Put everything back, last change first."""
+        for entry in reversed(self._entries()):
+            if "file" in entry:
+                target = Path(entry["file"])
+                if entry["content"] is None:
+                    target.unlink(missing_ok=True)
+                else:
+                    _replace(target, base64.b64decode(entry["content"]), entry["mode"])
+            elif "directory" in entry:
+                if Path(entry["directory"]).is_dir():
+                    Path(entry["directory"]).rmdir()
+            elif "image" in entry:
+                self.lab.cloud().image.delete_image(entry["image"])
+            elif "server" in entry:
+                for server in self.lab.cloud().compute.servers(name=f"^{entry['server']}$", all_projects=True):
+                    self.lab.delete_server(server.id)
+        self.record.unlink(missing_ok=True)
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return json.loads(self.record.read_text()) if self.record.exists() else []
+
+    def _remember(self, entry: dict[str, Any]) -> None:
+        self.record.parent.mkdir(exist_ok=True, mode=0o700)
+        _replace(self.record, json.dumps([*self._entries(), entry]).encode(), 0o600)
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".stackmend-")
+    with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, mode)
+        file.write(content)
+    os.replace(draft, path)
+
+
+def _content(disk_format: str) -> bytes:
+    """What glance accepts as an image of that format."""
+    if disk_format == "iso":
+        return (bytes(0x8000) + b"\x01CD001\x01").ljust(1 << 16, b"\0")
+    return b"stackmend".ljust(1 << 16, b"\0")
