@@ -54,7 +54,7 @@ def apply(text: str, edits: Iterable[Mapping[str, Any]], key: str = "") -> Outco
             change = _renamed(file, wish, key)
         if change is None:
             gone.append(wish.get("subject") or f"[{wish['section']}] {wish['option']}")
-        elif change.before != change.after:
+        elif "".join(file.lines) != text:  # not the shown lines: a changed secret looks the same
             text = "".join(file.lines)
             changes.append(change)
     return Outcome(text, changes, gone)
@@ -163,7 +163,7 @@ def _renamed(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]
     after: list[str] = []
     for assignment in found:
         old = file.raw(assignment)
-        new = [_with_key(old[0], wish["option"], option)] + old[1:]
+        new = [_with_key(old[0], wish["option"], option), *old[1:]]
         before += old
         after += new
         file.replace(assignment, new if normal(section) == normal(assignment.section) else [])
@@ -171,7 +171,7 @@ def _renamed(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]
         return Change(_shown(judged.section, before), _shown(judged.section, after))
     moved = [line.rstrip("\r\n") for line in after]
     header = file.add(section, file.end.join(moved))
-    return Change(_shown(judged.section, before), header + _shown(section, moved, header=not header))
+    return Change(_shown(judged.section, before), [*header, *_shown(section, moved, header=not header)])
 
 
 def _with_key(line: str, old: str, new: str) -> str:

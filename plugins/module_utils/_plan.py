@@ -57,7 +57,7 @@ def plan(
     checked: as `correlate` returns it. groups: the inventory's groups.
     Returns {"findings": the findings with their status and reason, "steps": [...], "together": [host], "rolled": [host],
     "control": bool}. A step is {"id", "host" (None: the control node), "role", "vars", "risk", "approved", "rolled",
-    "keys"}; in check mode the steps that are not approved are in it too, so that their difference can be shown.
+    "keys", "faults"}; in check mode the steps that are not approved are in it too, so that their difference can be shown.
     """
     findings = [dict(finding) for finding in findings]
     over = _over_the_limit(findings, max_changes, checked)
@@ -90,9 +90,12 @@ def plan(
                 "approved": approved,
                 "rolled": remedy["rolled"],
                 "keys": [],
+                "faults": [],
             },
         )
         step["keys"].append(key_of(finding))
+        if fault not in step["faults"]:
+            step["faults"].append(fault)
         step["risk"] = RISKS[max(RISKS.index(step["risk"]), RISKS.index(remedy["risk"]))]
         for name, wishes in remedy["vars"].items():
             merged = step["vars"].setdefault(name, [])

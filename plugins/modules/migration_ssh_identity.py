@@ -91,7 +91,6 @@ import tempfile
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils import _ssh_files
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import accounts
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree

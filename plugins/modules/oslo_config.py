@@ -34,7 +34,7 @@ options:
   edits:
     description:
       - What the files should say.
-      - A value is written to the log of the host like every module's arguments; use C(no_log) on a task that sets a secret.
+      - Like every module's arguments a value is written to the log of the host. Use C(no_log) where it is a secret.
     type: list
     elements: dict
     required: true
@@ -55,7 +55,7 @@ options:
         description:
           - V(present) gives the option O(edits[].value).
           - V(absent) removes every line that sets it.
-          - V(renamed) gives it the name O(edits[].new_option), in the section O(edits[].new_section), and keeps its value.
+          - V(renamed) gives it the name O(edits[].new_option) and the section O(edits[].new_section). Its value stays.
         type: str
         choices: [present, absent, renamed]
         default: present
@@ -151,7 +151,6 @@ run_id:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._oslo_files import ParseError
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.oslo_config import host_key
@@ -175,11 +174,14 @@ def plan(tree: Tree, edits: list[dict[str, Any]]) -> dict[str, Outcome]:
             outcomes[path] = apply(tree.read_text(path), mine, key)
         except FileNotFoundError:
             if any(not edit["expect"] for edit in mine):
-                raise EditError(f"{path} does not exist; nothing was changed. Correct the path or create the file") from None
+                raise EditError(
+                    f"{path} does not exist; nothing was changed. Correct the path or create the file"
+                ) from None
             outcomes[path] = Outcome("", [], [edit["subject"] or path for edit in mine])
         except ParseError as error:
             raise EditError(
-                f"{path} line {error.line} cannot be parsed ({error.reason}); nothing was changed. Correct that line first"
+                f"{path} line {error.line} cannot be parsed ({error.reason}); nothing was changed. "
+                "Correct that line first"
             ) from None
         except EditError as error:
             raise EditError(f"{path}: {error}; nothing was changed") from None
@@ -229,7 +231,10 @@ def main() -> None:
                     "line": {"type": "int"},
                     "subject": {"type": "str", "default": ""},
                 },
-                "required_if": [("state", "present", ["value"]), ("state", "renamed", ["new_section", "new_option"], True)],
+                "required_if": [
+                    ("state", "present", ["value"]),
+                    ("state", "renamed", ["new_section", "new_option"], True),
+                ],
             },
             "restarts": {
                 "type": "list",

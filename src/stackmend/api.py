@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import new_run_id
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Fault
 
 from stackmend import runner
@@ -101,7 +102,9 @@ def rollback(
 
 
 def _run(playbook: str, inventory: Inventory, variables: Mapping[str, Any], **options: Any) -> Report:
-    return Report.of(runner.run(playbook, inventory=inventory, variables=variables, **options))
+    # The name of the run is made here, so that it is known even if the run does not come to its report.
+    named = {"stackmend_run_id": new_run_id(), **variables}
+    return Report.of(runner.run(playbook, inventory=inventory, variables=named, **options))
 
 
 def _variables(cloud: str | None, faults: Sequence[str], min_certainty: str | None) -> dict[str, Any]:

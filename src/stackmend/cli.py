@@ -228,9 +228,10 @@ def _breaker(fault: str) -> Any:
         near = difflib.get_close_matches(fault, known, 1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
         raise click.UsageError(f"the lab has no breaker for {fault!r}{hint}")
-    if known[fault].needs != "cloud":
+    breaker = breakers.load(fault)
+    if breaker.needs != "cloud":
         raise RunFailed(f"{fault} lives on systemd hosts: molecule and the tests break and mend it there (they need root)")
-    return known[fault]
+    return breaker
 
 
 def _by_fault(targets: Sequence[str]) -> dict[str, list[str]]:

@@ -69,7 +69,8 @@ def run(
         )
         output = result.stdout.read() if result.stdout else ""
     if listener.report is None:
-        raise RunFailed(listener.failure or _error_in(output) or f"the run ended as {result.status} without a report")
+        why = listener.failure or _error_in(output) or f"it ended as {result.status} without a report"
+        raise RunFailed(why + _way_back(variables["stackmend_run_id"]) if listener.changed else why)
     return listener.report
 
 
@@ -78,6 +79,7 @@ class _Listener:
 
     def __init__(self, on_progress: Callable[[Progress], None] | None, on_diff: Diffs | None) -> None:
         self.report: dict[str, Any] | None = None
+        self.changed = False
         self.failure = ""
         self._on_progress = on_progress
         self._on_diff = on_diff
@@ -97,6 +99,7 @@ class _Listener:
                 self.failure = self.failure or (str(message).strip().splitlines() or [""])[0]
             elif kind == "runner_on_ok" and data.get("task") == "Report":
                 self.failure = ""
+            self.changed = self.changed or (kind == "runner_on_ok" and bool(data.get("res", {}).get("changed")))
             if data.get("task") in _HOST_TASKS:
                 self._tell(_HOST_TASKS[data["task"]], self._done + 1)
             differences = data.get("res", {}).get("diff")
@@ -108,6 +111,10 @@ class _Listener:
         self._stage, self._done = stage, done
         if self._on_progress:
             self._on_progress(Progress(stage, done))
+
+
+def _way_back(run_id: str) -> str:
+    return f". Something was changed before that: stackmend rollback {run_id} undoes it"
 
 
 def _inventory(inventory: str | os.PathLike[str]) -> str:

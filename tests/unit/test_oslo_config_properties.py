@@ -30,17 +30,41 @@ KEYS = ["opt", "other", "old_name", "multi", "auth-url", "Opt", "o p"]
 SECTIONS = ["DEFAULT", "default", "api", "API", "Api", "old", "x y", " api", "]"]
 SPACE = st.sampled_from(["", " ", "\t", "  ", "\x0b", "\xa0", "\x85", "\x1c"])
 VALUE = st.one_of(
-    st.sampled_from([
-        "", "keystone", '"quoted"', "'q'", '"', "'", "\"mixed'", "True # comment", "a=b:c", "$other", "$$x", r"\$x", "${api.opt}",
-        "$api.other", "ä€", "[x]", "#", ";", "a,b",
-    ]),
+    st.sampled_from(
+        [
+            "",
+            "keystone",
+            '"quoted"',
+            "'q'",
+            '"',
+            "'",
+            "\"mixed'",
+            "True # comment",
+            "a=b:c",
+            "$other",
+            "$$x",
+            r"\$x",
+            "${api.opt}",
+            "$api.other",
+            "ä€",
+            "[x]",
+            "#",
+            ";",
+            "a,b",
+        ]
+    ),
     st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12),
 )
 LINE = st.one_of(
     st.builds(lambda s, e: f"[{s}]{e}", st.sampled_from(SECTIONS), SPACE),
     st.builds(
         lambda k, a, sep, b, v, e: f"{k}{a}{sep}{b}{v}{e}",
-        st.sampled_from(KEYS), SPACE, st.sampled_from(["=", ":", "==", ":="]), SPACE, VALUE, SPACE,
+        st.sampled_from(KEYS),
+        SPACE,
+        st.sampled_from(["=", ":", "==", ":="]),
+        SPACE,
+        VALUE,
+        SPACE,
     ),
     st.builds(lambda s, v: s + v, st.sampled_from([" ", "\t", "    "]), VALUE),
     st.builds(lambda c, v: c + v, st.sampled_from(["#", ";"]), VALUE),
@@ -68,7 +92,9 @@ def oslo(files: list[Path], environment: dict[str, str]) -> cfg.ConfigOpts | Non
     before = dict(os.environ)
     os.environ.update(environment)
     try:
-        conf([f"--config-file={path}" for path in files], project="none", default_config_files=[], default_config_dirs=[])
+        conf(
+            [f"--config-file={path}" for path in files], project="none", default_config_files=[], default_config_dirs=[]
+        )
         for group, name in [*NAMES, ("api", "multi")]:
             place = conf if group == "DEFAULT" else conf[group]
             place[name]
@@ -94,7 +120,7 @@ def raw(conf: cfg.ConfigOpts, group: str, name: str, multi: bool = False):
 @example(["a=1\n"])
 @example(["[api]\nopt = True # x\n opt=2\n"])
 @example(["[api]\nopt=1\n\n cont\n"])
-@example(["[api]\nopt=\"\n"])
+@example(['[api]\nopt="\n'])
 @example(["\ufeff[api]\nopt=1\n"])
 @example(["[default]\nopt=1\n[DEFAULT]\nopt=2\n", "[OLD]\nopt=3\n"])
 @example(["[api]\nmulti=1\nmulti=2\n", "[API]\nmulti=3\n"])
@@ -179,16 +205,53 @@ KINDS = [
     ({"type": "port"}, types.Port()),
     ({"type": "string"}, types.String()),
     ({"type": "string", "choices": ["kvm", "qemu", ""]}, types.String(choices=["kvm", "qemu", ""])),
-    ({"type": "string", "choices": ["KVM", "qemu"], "ignore_case": True}, types.String(choices=["KVM", "qemu"], ignore_case=True)),
+    (
+        {"type": "string", "choices": ["KVM", "qemu"], "ignore_case": True},
+        types.String(choices=["KVM", "qemu"], ignore_case=True),
+    ),
     ({"type": "list"}, types.List()),
-    ({"type": "list", "item": {"type": "string", "choices": ["none", "vencrypt"]}}, types.List(types.String(choices=["none", "vencrypt"]))),
+    (
+        {"type": "list", "item": {"type": "string", "choices": ["none", "vencrypt"]}},
+        types.List(types.String(choices=["none", "vencrypt"])),
+    ),
     ({"type": "list", "item": {"type": "int"}}, types.List(types.Integer())),
 ]
 WORDS = st.one_of(
-    st.sampled_from([
-        "true", "True", "yes", "OFF", "1", "0", "maybe", "True # x", "kvm", "KVM", "kvvm", "Qemu", "256", "257", "-1", "1_0", " 12 ", "",
-        "none", "none,vencrypt", "none, vencrpyt", "none,", ",", "1,2", "1,,2", "1.5", "0.1", "nan", "65536", "0x10", "１",
-    ]),
+    st.sampled_from(
+        [
+            "true",
+            "True",
+            "yes",
+            "OFF",
+            "1",
+            "0",
+            "maybe",
+            "True # x",
+            "kvm",
+            "KVM",
+            "kvvm",
+            "Qemu",
+            "256",
+            "257",
+            "-1",
+            "1_0",
+            " 12 ",
+            "",
+            "none",
+            "none,vencrypt",
+            "none, vencrpyt",
+            "none,",
+            ",",
+            "1,2",
+            "1,,2",
+            "1.5",
+            "0.1",
+            "nan",
+            "65536",
+            "0x10",
+            "１",
+        ]
+    ),
     st.text("0123456789-+._, truefalsenonkvm", max_size=8),
 )
 

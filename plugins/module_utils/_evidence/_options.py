@@ -22,7 +22,7 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Optional
 from urllib.parse import unquote
 
@@ -34,7 +34,14 @@ Options = dict[str, dict[str, dict[str, Any]]]
 # Importing nova takes about 3 s; a minute is a machine in trouble.
 PROBE_SECONDS = 60
 _TYPES = {
-    "s": "string", "b": "bool", "i": "int", "f": "float", "p": "port", "l": "list", "d": "dict", "o": "other",
+    "s": "string",
+    "b": "bool",
+    "i": "int",
+    "f": "float",
+    "p": "port",
+    "l": "list",
+    "d": "dict",
+    "o": "other",
 }
 _FLAGS = {"s": "secret", "r": "removing", "i": "ignore_case", "b": "bounds"}
 
@@ -57,7 +64,8 @@ def _description(fields: list[str]) -> dict[str, Any]:
                 choices = [int(choice) for choice in choices]
             limits["choices"] = choices
         elif label == "r":
-            for name, bound in zip(("min", "max"), value.split("..")):
+            low, _dots, high = value.partition("..")
+            for name, bound in (("min", low), ("max", high)):
                 if bound:
                     limits[name] = float(bound) if "." in bound or "e" in bound else int(bound)
         elif label == "d":
@@ -80,16 +88,24 @@ def _lines(table: str) -> Iterable[tuple[str, list[str]]]:
 def _bundled(project: str) -> tuple[tuple[int, ...], str]:
     # Imported where they are needed: compiling all the tables takes longer than judging one file.
     if project == "nova":
-        from . import _options_nova as data
-    elif project == "keystone":
-        from . import _options_keystone as data
-    elif project == "glance":
-        from . import _options_glance as data
-    elif project == "placement":
-        from . import _options_placement as data
-    else:
-        from . import _options_neutron as data
-    return data.RELEASES, data.OPTIONS
+        from . import _options_nova
+
+        return _options_nova.RELEASES, _options_nova.OPTIONS
+    if project == "keystone":
+        from . import _options_keystone
+
+        return _options_keystone.RELEASES, _options_keystone.OPTIONS
+    if project == "glance":
+        from . import _options_glance
+
+        return _options_glance.RELEASES, _options_glance.OPTIONS
+    if project == "placement":
+        from . import _options_placement
+
+        return _options_placement.RELEASES, _options_placement.OPTIONS
+    from . import _options_neutron
+
+    return _options_neutron.RELEASES, _options_neutron.OPTIONS
 
 
 class Bundled(NamedTuple):
@@ -161,16 +177,16 @@ class Question(NamedTuple):
 def ask(questions: Iterable[Question], seconds: float = PROBE_SECONDS) -> dict[str, dict[str, Any]]:
     """Ask several interpreters at the same time; {project: answer}.
 
-    An answer has "options", "plugins" ({section: {option: description}}), "version" and "views" (one per view asked,
-    {"errors": [{"group", "name", "message"}], "failure": text or None}); or only "failure", a clause that says why
-    there is none.
+    An answer has "options", "plugins" ({section, or * for any: {option: description}}), "version" and "views" (one per
+    view asked, {"errors": [{"group", "name", "message"}], "failure": text or None}); or only "failure", a clause that
+    says why there is none.
     """
     running = []
     answers: dict[str, dict[str, Any]] = {}
     for question in questions:
         try:
             running.append((question, _start(question)))
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, KeyError, subprocess.SubprocessError) as error:
             answers[question.project] = {"failure": f"{question.python} cannot be run: {error}"}
     deadline = time.monotonic() + seconds
     for question, process in running:
@@ -178,6 +194,7 @@ def ask(questions: Iterable[Question], seconds: float = PROBE_SECONDS) -> dict[s
             "namespaces": OWN[question.project] + LIBRARIES[question.project],
             "distribution": question.distribution,
             "views": question.views,
+            "all_plugins": True,
         }
         try:
             output, errors = process.communicate(
@@ -231,5 +248,8 @@ def _answer(question: Question, status: int, output: bytes, errors: bytes) -> di
         for group, members in groups.items():
             options.setdefault(group if group == "DEFAULT" else group.lower(), {}).update(members)
     return {
-        "options": options, "plugins": answer["plugins"], "version": answer["version"], "views": answer["views"],
+        "options": options,
+        "plugins": answer["plugins"],
+        "version": answer["version"],
+        "views": answer["views"],
     }

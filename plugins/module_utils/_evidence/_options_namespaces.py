@@ -26,10 +26,25 @@ REQUIRED = {
     "neutron": {"neutron", "neutron.agent", "neutron.db", "neutron.extensions", "neutron.ml2"},
 }
 
-_COMMON = ["oslo.log", "oslo.policy", "oslo.middleware*", "osprofiler", "oslo.reports", "oslo.limit", "keystonemiddleware.*"]
+_COMMON = [
+    "oslo.log",
+    "oslo.policy",
+    "oslo.middleware*",
+    "osprofiler",
+    "oslo.reports",
+    "oslo.limit",
+    "keystonemiddleware.*",
+]
 _SERVICE = [
-    *_COMMON, "oslo.messaging", "oslo.concurrency", "oslo.db", "oslo.cache", "oslo.versionedobjects", "oslo.privsep",
-    "oslo.service.*", "castellan.config",
+    *_COMMON,
+    "oslo.messaging",
+    "oslo.concurrency",
+    "oslo.db",
+    "oslo.cache",
+    "oslo.versionedobjects",
+    "oslo.privsep",
+    "oslo.service.*",
+    "castellan.config",
 ]
 
 LIBRARIES = {

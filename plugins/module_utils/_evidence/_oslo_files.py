@@ -117,7 +117,9 @@ def environment_name(group: str, option: str) -> str:
 
 def fingerprint(value: str, key: str) -> str:
     """What a change compares to know that a value is still the one that was judged; tells nothing about the value."""
-    return hmac.new(key.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+    return hmac.new(
+        key.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"), hashlib.sha256
+    ).hexdigest()
 
 
 Name = tuple[str, str]
@@ -147,7 +149,9 @@ class Effective:
                 by_name.setdefault((normal(entry["section"]), entry["key"]), []).append(entry)
             self._newest.insert(0, (path, by_name))
 
-    def raw(self, group: str, option: str, former: Iterable[Name] = (), multi: bool = False) -> Optional[tuple[Any, Source]]:
+    def raw(
+        self, group: str, option: str, former: Iterable[Name] = (), multi: bool = False
+    ) -> Optional[tuple[Any, Source]]:
         """The value, uninterpreted, and its source; a list for a multi-valued option; None when it is not set.
 
         former: deprecated (group, name) pairs that the option may also be set by.

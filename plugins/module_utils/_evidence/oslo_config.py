@@ -33,7 +33,9 @@ from . import _options, services
 from ._oslo_files import Effective, ParseError, fingerprint, normal, parse
 from ._tree import Tree
 
-_SECRET = re.compile(r"passw|secret|token|credential|private|transport_url|connection|_key$|^key$|memcache.*key|sentinel", re.I)
+_SECRET = re.compile(
+    r"passw|secret|token|credential|private|transport_url|connection|_key$|^key$|memcache.*key|sentinel", re.I
+)
 _NO_SECRET = re.compile(
     r"^(provider|hash_algorithms?|expiration|connection_(recycle_time|trace|debug|parameters)|.*_(timeout|interval|ttl|length|size|"
     r"retries|expiration|lifetime|period|rounds|retry|count|limit|attempts|enabled|algorithm|regex|regex_description))$"
@@ -57,14 +59,21 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
                 files[path] = read_file(tree, path, key)
             except (Unavailable, OSError) as error:
                 gaps.append({"service": service.name, "reason": str(error)})
+        # what a program makes of its files cannot be told when one of them is missing from the picture
+        whole = [view for view in service.views if all(path in files for path in view.files)]
+        files = {path: found for path, found in files.items() if any(path in view.files for view in whole)}
         result[service.name] = {
             "version": service.version,
             "release": _major(service.version),
             "source": "",
             "views": [
-                {"programs": list(view.programs), "files": [path for path in view.files if path in files],
-                 "environment": view.environment, "errors": None}
-                for view in service.views
+                {
+                    "programs": list(view.programs),
+                    "files": list(view.files),
+                    "environment": view.environment,
+                    "errors": None,
+                }
+                for view in whole
             ],
             "files": files,
             "options": {},
@@ -74,7 +83,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
             "restarts": service.restarts,
         }
         if service.python and files:
-            questions.append(_question(tree, service, files))
+            questions.append(_question(tree, service, whole))
     answers = _options.ask(questions)
     for service in found:
         _add_options(service, result[service.name], answers.get(service.name), gaps)
@@ -110,11 +119,10 @@ def _major(version: Optional[str]) -> Optional[int]:
     return int(match.group()) if match else None
 
 
-def _question(tree: Tree, service: services.Service, files: Mapping[str, Any]) -> _options.Question:
+def _question(tree: Tree, service: services.Service, whole: list[services.View]) -> _options.Question:
     views = []
-    for view in service.views:
-        paths = [tree.path(path) for path in view.files if path in files]
-        arguments = [f"--config-file={path}" for path in paths]
+    for view in whole:
+        arguments = [f"--config-file={tree.path(path)}" for path in view.files]
         views.append({"args": arguments, "environment": view.environment})
     distribution = services.PROJECTS[service.name].distribution
     # A directory that stands for a host has that host's owners, not this machine's accounts.
@@ -131,14 +139,17 @@ def _add_options(
         evidence["release"] = _major(evidence["version"])
         evidence["options"], evidence["plugins"] = answer["options"], answer["plugins"]
         evidence["source"] = f"asked {service.python}"
-        for view, seen in zip(evidence["views"], answer["views"]):
+        for number, seen in enumerate(answer["views"]):
             if seen["failure"]:
-                gaps.append({
-                    "service": service.name,
-                    "reason": f"{service.python} could not read the configuration of {service.name}: {seen['failure']}",
-                })
+                gaps.append(
+                    {
+                        "service": service.name,
+                        "reason": f"{service.python} could not read the configuration of {service.name}: "
+                        f"{seen['failure']}",
+                    }
+                )
             else:
-                view["errors"] = seen["errors"]
+                evidence["views"][number]["errors"] = seen["errors"]
     elif answer:
         why = f" ({answer['failure']})"
     try:
@@ -147,11 +158,13 @@ def _add_options(
         table = _options.bundled(service.name, evidence["release"])
     except LookupError as error:
         if not evidence["options"]:
-            gaps.append({
-                "service": service.name,
-                "reason": f"the options of {service.name} could not be judged: {error}{why}. "
-                f"Set releases or service_python for {service.name}",
-            })
+            gaps.append(
+                {
+                    "service": service.name,
+                    "reason": f"the options of {service.name} could not be judged: {error}{why}. "
+                    f"Set releases or service_python for {service.name}",
+                }
+            )
         return
     evidence["others"] = {g: {n: list(span) for n, span in names.items()} for g, names in table.others.items()}
     if not evidence["options"]:
@@ -182,7 +195,7 @@ def _paste(tree: Tree, name: str, files: Mapping[str, list[dict[str, Any]]]) -> 
             found = [key for key in keys if key != "use"]
         else:
             sections = {e.section.split(":", 1)[-1] for e in entries if re.match(r"(pipeline|composite):", e.section)}
-            found = sorted(s[len("glance-api-"):] for s in sections if s.startswith("glance-api-"))
+            found = sorted(s[len("glance-api-") :] for s in sections if s.startswith("glance-api-"))
         if found:
             return {"path": path, "pipelines": found}
     return None
@@ -190,7 +203,7 @@ def _paste(tree: Tree, name: str, files: Mapping[str, list[dict[str, Any]]]) -> 
 
 def describe(service: Mapping[str, Any], group: str, option: str) -> Optional[dict[str, Any]]:
     """What a service registers under a normalised group and name, plugins' options included; None when nothing."""
-    found = service["options"].get(group, {}).get(option)
+    found: Optional[dict[str, Any]] = service["options"].get(group, {}).get(option)
     if found is None:
         found = next((o[option] for s, o in service["plugins"].items() if normal(s) == group and option in o), None)
     if found is None and "auth_type" in service["options"].get(group, {}):

@@ -39,7 +39,10 @@ PROJECTS = {
     "placement": Project("openstack-placement", "/etc/placement/placement.conf", ("placement.conf",), 18),
     "neutron": Project("neutron", "/etc/neutron/neutron.conf", ("neutron.conf", "plugins/ml2/ml2_conf.ini"), 5),
 }
-_SERIES = "pike queens rocky stein train ussuri victoria wallaby xena yoga zed 2023.1 2023.2 2024.1 2024.2 2025.1 2025.2 2026.1 2026.2"
+_SERIES = (
+    "pike queens rocky stein train ussuri victoria wallaby xena yoga zed "
+    "2023.1 2023.2 2024.1 2024.2 2025.1 2025.2 2026.1 2026.2"
+)
 SERIES = {name: number for number, name in enumerate(_SERIES.split(), 16)}
 
 _NAMES = "|".join(PROJECTS)
@@ -90,7 +93,7 @@ class Service(NamedTuple):
 def find(tree: Tree, options: Mapping[str, Any]) -> list[Service]:
     """The services of the host, by the readers' options service_python, config_files, restart_commands, releases."""
     running = list(_processes(tree)) if tree.is_live else []
-    units = list(_units(tree, {program.unit for program in running if program.unit}))
+    units = [*_units(tree, {program.unit for program in running if program.unit}), *_apache(tree)]
     served = {(program.project, program.unit) for program in running if program.unit}
     programs = running + [u for u in units if (u.project, u.unit) not in served]
     programs += list(_containers(tree))
@@ -216,7 +219,13 @@ def _processes(tree: Tree) -> Iterator[Program]:
             continue  # it ended, or is not ours to look at
         if program is None:
             continue
-        identity = (program.project, program.name, program.arguments, tuple(sorted(program.environment.items())), program.unit)
+        identity = (
+            program.project,
+            program.name,
+            program.arguments,
+            tuple(sorted(program.environment.items())),
+            program.unit,
+        )
         if identity not in seen:
             seen.add(identity)
             yield program
@@ -225,7 +234,7 @@ def _processes(tree: Tree) -> Iterator[Program]:
 def _process(directory: str) -> Optional[Program]:
     with open(f"{directory}/cmdline", "rb") as file:
         arguments = [part for part in file.read(65536).decode(errors="replace").split("\0") if part]
-    # neutron rewrites its title: "neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-server --config-file ...)"
+    # neutron rewrites its title: "neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-server --config-...)"
     words = [word.strip("()") if "(wsgi:" not in word else word for argument in arguments for word in argument.split()]
     named = program_of(words)
     if named is None:
@@ -241,7 +250,9 @@ def _process(directory: str) -> Optional[Program]:
     with open(f"{directory}/cgroup", encoding="utf-8", errors="replace") as file:
         cgroup = file.read()
     units = [] if "user.slice" in cgroup else _UNIT.findall(cgroup)
-    python = next((w for w in words[:2] if w.startswith("/") and re.match(r"python[0-9.]*$", os.path.basename(w))), None)
+    python = next(
+        (w for w in words[:2] if w.startswith("/") and re.match(r"python[0-9.]*$", os.path.basename(w))), None
+    )
     return Program(
         project,
         name,
@@ -310,7 +321,9 @@ def _units(tree: Tree, running: set[str]) -> Iterator[Program]:
             if unit not in paths and (everything or re.search(_NAMES, unit)):
                 paths[unit] = path
     for unit, path in sorted(paths.items()):
-        enabled = tree.glob(f"/etc/systemd/system/*.wants/{unit}") or tree.glob(f"/etc/systemd/system/*.requires/{unit}")
+        enabled = tree.glob(f"/etc/systemd/system/*.wants/{unit}") or tree.glob(
+            f"/etc/systemd/system/*.requires/{unit}"
+        )
         if os.path.realpath(tree.path(path)).endswith("/dev/null") or not (enabled or unit in running):
             continue
         settings = _unit_settings(tree, unit, path)
@@ -327,7 +340,9 @@ def _units(tree: Tree, running: set[str]) -> Iterator[Program]:
             words, wsgi = _init_script(tree, words[0], project, name)
         environment = _unit_environment(tree, settings)
         user = settings.get("User", [""])[-1] or None
-        yield Program(project, name, tuple(words), environment, unit=unit, user=user, python=_shebang(tree, words), wsgi=wsgi)
+        yield Program(
+            project, name, tuple(words), environment, unit=unit, user=user, python=_shebang(tree, words), wsgi=wsgi
+        )
 
 
 def _unit_settings(tree: Tree, unit: str, path: str) -> dict[str, list[str]]:
@@ -381,6 +396,22 @@ def _init_script(tree: Tree, path: str, project: str, name: str) -> tuple[list[s
     files = [chosen.group(1) if chosen else f"/etc/{project}/{project}.conf"]
     files += re.findall(r"--config-file[= ]([^\s\"'$]+)", text)
     return [f"/usr/bin/{name}", *(f"--config-file={f}" for f in files if tree.exists(f))], False
+
+
+def _apache(tree: Tree) -> Iterator[Program]:
+    """Services that Apache serves: its configuration names their WSGI scripts."""
+    for pattern, unit in (
+        ("/etc/httpd/conf.d/*.conf", "httpd.service"),
+        ("/etc/apache2/sites-enabled/*.conf", "apache2.service"),
+    ):
+        for path in tree.glob(pattern):
+            try:
+                text = tree.read_text(path)
+            except (OSError, Unavailable):
+                continue
+            script = re.search(rf"^\s*WSGIScriptAlias\s+\S+\s+\S*/({_NAMES})[-_./]", text, re.MULTILINE)
+            if script:
+                yield Program(script.group(1), f"{script.group(1)}-wsgi", (), {}, unit=unit, wsgi=True)
 
 
 def _containers(tree: Tree) -> Iterator[Program]:
@@ -476,7 +507,11 @@ def _restarts(tree: Tree, name: str, programs: list[Program], options: Mapping[s
             engine = next((e for e in ("/usr/bin/docker", "/usr/bin/podman") if tree.exists(e)), None)
             if engine is None:
                 continue
-            wish = {"service": program.name, "command": [engine, "restart", program.container.replace("-", "_")], "unit": ""}
+            wish = {
+                "service": program.name,
+                "command": [engine, "restart", program.container.replace("-", "_")],
+                "unit": "",
+            }
         else:
             continue
         found.setdefault(" ".join(wish["command"]), wish)

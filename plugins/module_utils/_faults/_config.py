@@ -200,7 +200,9 @@ def _list(description: Mapping[str, Any], value: str) -> Optional[Wrong]:
         return None
     meant = None
     if all(refused.meant for refused in wrong.values()):
-        meant = ",".join(piece.replace(piece.strip(), str(wrong[piece].meant)) if piece in wrong else piece for piece in items)
+        meant = ",".join(
+            piece.replace(piece.strip(), str(wrong[piece].meant)) if piece in wrong else piece for piece in items
+        )
         meant = f"[{meant}]" if description.get("bounds") else meant
     piece, first = next(iter(wrong.items()))
     return Wrong(f"of its item {piece.strip()!r}, {first.reason}", f"items: {first.accepted}", meant)

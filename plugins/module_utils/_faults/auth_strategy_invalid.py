@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""auth_strategy_invalid (F10): a service is told to authenticate requests in a way that it does not know, or not at all."""
+"""auth_strategy_invalid (F10): a service is told to authenticate requests in a way it does not know, or not at all."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ def rule(name: str, service: Service) -> Optional[Rule]:
         return _nova(service["release"])
     if name == "placement":
         return Rule(
-            "api", "auth_strategy", (("DEFAULT", "auth_strategy"),), ("keystone", "noauth2"), ("noauth2",),
+            "api",
+            "auth_strategy",
+            (("DEFAULT", "auth_strategy"),),
+            ("keystone", "noauth2"),
+            ("noauth2",),
             "placement/conf/api.py",
         )
     if name == "neutron":
@@ -55,8 +59,13 @@ def _nova(release: Optional[int]) -> Optional[Rule]:
         return None
     if release <= 13:
         return Rule(
-            "DEFAULT", "auth_strategy", (), ("keystone", "noauth2", "noauth"), ("noauth2", "noauth"),
-            "nova/image/glance.py", readers=r"^nova-(api|metadata|osapi|wsgi|compute)",
+            "DEFAULT",
+            "auth_strategy",
+            (),
+            ("keystone", "noauth2", "noauth"),
+            ("noauth2", "noauth"),
+            "nova/image/glance.py",
+            readers=r"^nova-(api|metadata|osapi|wsgi|compute)",
         )
     group = "DEFAULT" if release == 14 else "api"
     former = () if release == 14 else (("DEFAULT", "auth_strategy"),)
@@ -69,15 +78,22 @@ def _pasted(service: Service, group: str, option: str, usual: Sequence[str], is_
     paste = service["paste"]
     values = paste["pipelines"] if paste else usual
     return Rule(
-        group, option, (), values, [value for value in values if is_open(value)],
+        group,
+        option,
+        (),
+        values,
+        [value for value in values if is_open(value)],
         paste["path"] if paste else "the paste file that upstream ships",
         Certainty.CERTAIN if paste else Certainty.PROBABLE,
     )
 
 
-def owns(name: str, key: str) -> bool:
-    """Whether this fault alone speaks of a key, so that the other faults of configuration leave it."""
-    return key == "auth_strategy" or (name == "glance" and key == "flavor")
+def owns(name: str, section: str, key: str) -> bool:
+    """Whether this fault alone speaks of a key of a normalised section; the other faults of configuration leave it."""
+    if name == "glance":
+        return (section, key) == ("paste_deploy", "flavor")
+    places = {"nova": ("DEFAULT", "api"), "placement": ("DEFAULT", "api"), "neutron": ("DEFAULT",)}
+    return key == "auth_strategy" and section in places.get(name, ())
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
@@ -103,7 +119,7 @@ def _gone(target: Target, name: str, service: Service) -> Iterator[Finding]:
                 FAULT.id,
                 target,
                 Certainty.POSSIBLE,
-                f"nova {release_of(service)} has no option auth_strategy any more: {path} line {entry['line']} says nothing",
+                f"nova {release_of(service)} no longer has the option auth_strategy ({path} line {entry['line']})",
                 _config.subject(path, entry["section"], entry["key"]),
                 _config.proof(name, service, path, entry, "nothing reads it; removed in nova 32", entry["value"]),
                 "no such line (keystone is the only way)",
@@ -130,7 +146,11 @@ def _judge(target: Target, name: str, service: Service, ruling: Rule) -> Iterato
             continue
         if not value and name == "glance":
             continue  # an empty flavor is upstream's former default, chosen by leaving the line empty
-        if value not in ruling.values and ruling.certainty != Certainty.CERTAIN and not _config.nearest(value, ruling.values):
+        if (
+            value not in ruling.values
+            and ruling.certainty != Certainty.CERTAIN
+            and not _config.nearest(value, ruling.values)
+        ):
             continue  # without the paste file, a pipeline of the operator's own cannot be told from a mistake
         yield _finding(target, name, service, ruling, value, source)
 
@@ -146,8 +166,10 @@ def _finding(target: Target, name: str, service: Service, ruling: Rule, value: s
         reading = "requests are not authenticated"
     else:
         summary = f"{name} has no authentication {ruling.option} = {value!r}; it knows {', '.join(ruling.values)}"
-        reading = "a service that reads it refuses it" if name != "nova" or (service["release"] or 14) > 13 else (
-            "images are asked for without a token"
+        reading = (
+            "a service that reads it refuses it"
+            if name != "nova" or (service["release"] or 14) > 13
+            else ("images are asked for without a token")
         )
     common: dict[str, Any] = {
         "certainty": Certainty.CERTAIN if disabled else ruling.certainty,
@@ -158,9 +180,13 @@ def _finding(target: Target, name: str, service: Service, ruling: Rule, value: s
     entry = _config.source_entry(service, source.path, source.line) if source.line else None
     if entry is None:
         return Finding(
-            FAULT.id, target, summary=f"{summary} (environment variable {source.path})", subject=f"environment {source.path}",
+            FAULT.id,
+            target,
+            summary=f"{summary} (environment variable {source.path})",
+            subject=f"environment {source.path}",
             evidence={"variable": source.path, "accepted": list(ruling.values), "accepted_by": ruling.source},
-            reason="the value comes from the environment of the process: change the unit that sets it", **common,
+            reason="the value comes from the environment of the process: change the unit that sets it",
+            **common,
         )
     proof = _config.proof(name, service, source.path, entry, reading, value)
     remedy, reason = None, ""
@@ -172,15 +198,21 @@ def _finding(target: Target, name: str, service: Service, ruling: Rule, value: s
         edits = [_config.edit(source.path, entry, "present", value=expected)]
         remedy, reason = _config.with_restart(service, edits, ruling.readers)
     return Finding(
-        FAULT.id, target, summary=f"{summary} ({source.path} line {source.line})",
+        FAULT.id,
+        target,
+        summary=f"{summary} ({source.path} line {source.line})",
         subject=_config.subject(source.path, entry["section"], entry["key"]),
         evidence={**proof, "accepted": list(ruling.values), "accepted_by": ruling.source},
-        remedy=remedy, reason=reason, **common,
+        remedy=remedy,
+        reason=reason,
+        **common,
     )
 
 
 def _has_credentials(service: Mapping[str, Any]) -> bool:
-    sections = {normal(entry["section"]) for _path, entry in _config.entries(service) if entry["key"].startswith("auth_")}
+    sections = {
+        normal(entry["section"]) for _path, entry in _config.entries(service) if entry["key"].startswith("auth_")
+    }
     return "keystone_authtoken" in sections
 
 
@@ -190,10 +222,10 @@ FAULT = Fault(
     title="A service is told to authenticate in a way it does not know",
     scope="host",
     severity="high",
-    symptom="The API does not start (ConfigFileValueError, or KeyError in the paste pipeline), or serves anybody; on nova 13 "
-    "and older, instances fail to build with 'Not authorized for image'.",
-    cause="auth_strategy (nova, placement, neutron) or [paste_deploy] flavor (glance) holds a misspelt or insecure value, or "
-    "one that this release no longer reads.",
+    symptom="The API does not start (ConfigFileValueError, or KeyError in the paste pipeline), or serves anybody; on "
+    "nova 13 and older, instances fail to build with 'Not authorized for image'.",
+    cause="auth_strategy (nova, placement, neutron) or [paste_deploy] flavor (glance) holds a misspelt or insecure "
+    "value, or one that this release no longer reads.",
     fix="Set keystone where this release reads the option and restart the API; on nova 32 and later remove the line.",
     detect=detect,
     host_evidence=("oslo_config",),

@@ -52,11 +52,13 @@ def _of_section(target: Target, names: Names, path: str, section: str, members: 
     unread = {
         entry["key"]: entry
         for entry in members
-        if not owns(names.name, entry["key"]) and names.known(normal(section), entry["key"]) is None
+        if not owns(names.name, normal(section), entry["key"]) and names.known(normal(section), entry["key"]) is None
     }
     if not unread:
         return
-    if normal(section) not in names.sections and any(names.other_release(normal(section), key) is None for key in unread):
+    if normal(section) not in names.sections and any(
+        names.other_release(normal(section), key) is None for key in unread
+    ):
         near = difflib.get_close_matches(normal(section), sorted(names.sections), 1, 0.8)
         if near:
             yield _section(target, names, path, members, near[0], Certainty.CERTAIN)
@@ -107,10 +109,7 @@ def _rename_section(names: Names, path: str, members: Sequence[Entry], right: st
     both = sorted({e["key"] for e in members if names.sets(path, right, e["key"])})
     if both:
         return None, f"[{right}] sets {', '.join(both)} too; decide by hand which value counts"
-    edits = [
-        _config.edit(path, entry, "renamed", new_section=right, new_option=entry["key"])
-        for entry in members
-    ]
+    edits = [_config.edit(path, entry, "renamed", new_section=right, new_option=entry["key"]) for entry in members]
     for wish in edits:
         wish["subject"] = _config.subject(path, members[0]["section"])
     return _config.with_restart(names.service, edits)
@@ -134,6 +133,8 @@ def verdict(names: Names, section: str, key: str) -> Verdict:
     if near:
         slips = [option for option in own if _config.misspelt(key, option)]
         return Verdict(Certainty.CERTAIN, f"{near[0]} is", (section, near[0]), slips == [near[0]])
+    if key in names.service["plugins"].get("*", {}):
+        return Verdict(Certainty.PROBABLE, f"it belongs to an authentication plugin, which [{section}] does not load")
     others = names.elsewhere(key)
     if 0 < len(others) <= 4:
         listed = " and ".join(f"[{group}]" for group in others)
@@ -164,7 +165,9 @@ def _key(target: Target, names: Names, path: str, entry: Entry, lines: list[int]
     if judged.right:
         same = judged.right[0] == normal(entry["section"])
         expected = judged.right[1] if same else f"[{judged.right[0]}] {judged.right[1]}"
-    proof = _config.proof(names.name, service, path, entry, "ignored without any message", _config.shown(entry, description))
+    proof = _config.proof(
+        names.name, service, path, entry, "ignored without any message", _config.shown(entry, description)
+    )
     return Finding(
         FAULT.id,
         target,
@@ -191,7 +194,8 @@ def _correct(names: Names, path: str, entry: Entry, judged: Verdict) -> tuple[Op
     refused = _config.check(description, entry["value"]) if description else None
     if refused and "$" not in entry["value"]:
         return None, f"as {option} its value would be refused: {refused.reason}; correct both by hand"
-    edits = [_config.edit(path, entry, "renamed", new_section=_section_name(entry, group), new_option=option)]
+    wish = {"new_section": _section_name(entry, group), "new_option": option, "multi": bool(description.get("multi"))}
+    edits = [_config.edit(path, entry, "renamed", **wish)]
     return _config.with_restart(names.service, edits)
 
 
@@ -208,9 +212,9 @@ FAULT = Fault(
     scope="host",
     severity="medium",
     symptom="A setting has no effect, and nothing says so: oslo.config ignores unknown sections and options.",
-    cause="A misspelt option or section, [default] in small letters, a hyphen for an underscore, the right option in the "
-    "wrong section, or an option that this release no longer has.",
-    fix="Rename or move the line where it is plain what was meant, and restart what reads it; remove what nothing reads.",
+    cause="A misspelt option or section, [default] in small letters, a hyphen for an underscore, the right option in "
+    "the wrong section, or an option that this release no longer has.",
+    fix="Rename or move the line where it is plain what was meant, and restart what reads it; remove what is unread.",
     detect=detect,
     host_evidence=("oslo_config",),
 )

@@ -22,14 +22,32 @@ FILTERS: dict[str, Optional[int]] = {
     **dict.fromkeys(("AggregateRamFilter", "AggregateCoreFilter", "AggregateDiskFilter"), 21),
     **dict.fromkeys(("ExactRamFilter", "ExactDiskFilter", "ExactCoreFilter", "TrustedFilter"), 16),
     "AvailabilityZoneFilter": 27,
-    **dict.fromkeys((
-        "AllHostsFilter", "AggregateImagePropertiesIsolation", "AggregateInstanceExtraSpecsFilter",
-        "AggregateMultiTenancyIsolation", "ComputeCapabilitiesFilter", "ComputeFilter", "ImagePropertiesFilter",
-        "IoOpsFilter", "AggregateIoOpsFilter", "IsolatedHostsFilter", "JsonFilter", "MetricsFilter", "NumInstancesFilter",
-        "AggregateNumInstancesFilter", "NUMATopologyFilter", "PciPassthroughFilter", "AggregateTypeAffinityFilter",
-        "SameHostFilter", "DifferentHostFilter", "SimpleCIDRAffinityFilter", "ServerGroupAntiAffinityFilter",
-        "ServerGroupAffinityFilter",
-    )),
+    **dict.fromkeys(
+        (
+            "AllHostsFilter",
+            "AggregateImagePropertiesIsolation",
+            "AggregateInstanceExtraSpecsFilter",
+            "AggregateMultiTenancyIsolation",
+            "ComputeCapabilitiesFilter",
+            "ComputeFilter",
+            "ImagePropertiesFilter",
+            "IoOpsFilter",
+            "AggregateIoOpsFilter",
+            "IsolatedHostsFilter",
+            "JsonFilter",
+            "MetricsFilter",
+            "NumInstancesFilter",
+            "AggregateNumInstancesFilter",
+            "NUMATopologyFilter",
+            "PciPassthroughFilter",
+            "AggregateTypeAffinityFilter",
+            "SameHostFilter",
+            "DifferentHostFilter",
+            "SimpleCIDRAffinityFilter",
+            "ServerGroupAntiAffinityFilter",
+            "ServerGroupAffinityFilter",
+        )
+    ),
 }
 # Placement or the aggregates do what these did, so to drop them loses nothing (nova release notes 19 to 28).
 REPLACED = {"RetryFilter", "RamFilter", "CoreFilter", "DiskFilter", "AvailabilityZoneFilter"}
@@ -37,7 +55,11 @@ ALL_FILTERS = "nova.scheduler.filters.all_filters"
 # Enumerations that live in code: (service, group, option): values. Others may be installed, so only a slip is told.
 IN_CODE = {
     ("nova", "DEFAULT", "compute_driver"): (
-        "libvirt.LibvirtDriver", "ironic.IronicDriver", "vmwareapi.VMwareVCDriver", "zvm.ZVMDriver", "fake.FakeDriver",
+        "libvirt.LibvirtDriver",
+        "ironic.IronicDriver",
+        "vmwareapi.VMwareVCDriver",
+        "zvm.ZVMDriver",
+        "fake.FakeDriver",
     ),
     ("keystone", "token", "provider"): ("fernet", "jws"),
     ("nova", "filter_scheduler", "weight_classes"): ("nova.scheduler.weights.all_weighers",),
@@ -46,7 +68,7 @@ DRIVERS = ("messaging", "messagingv2", "routing", "log", "test", "noop")
 
 
 class Bad(NamedTuple):
-    """A refused value: of which option, where it comes from (None: a multi-valued option), why, and how sure that is."""
+    """A refused value: of which option, where it comes from, why, and how sure that is."""
 
     group: str
     option: str
@@ -77,14 +99,14 @@ def _of_view(names: Names, view: Any) -> Iterator[Bad]:
     for path in view["files"]:
         for entry in names.service["files"][path]:
             option = names.known(normal(entry["section"]), entry["key"])
-            if option and not owns(names.name, option[1]):
+            if option and not owns(names.name, *option):
                 # an option of a store is registered once, and set in the section of each store
                 home = normal(entry["section"]) if option[0] == "glance_store" else option[0]
                 set_here[home, option[1]] = names.description(*option)
     for variable in values.environment:
         group, _dunder, option_name = variable[3:].lower().partition("__")
         group = "DEFAULT" if group == "default" else group
-        if names.description(group, option_name) and not owns(names.name, option_name):
+        if names.description(group, option_name) and not owns(names.name, group, option_name):
             set_here[group, option_name] = names.description(group, option_name)
     for (group, option_name), description in set_here.items():
         if description is not None:
@@ -169,17 +191,24 @@ def _finding(target: Target, names: Names, bad: Bad) -> Finding:
     why = bad.wrong.reason if not secret else "it is not of the option's type"
     if not bad.source.line:
         return Finding(
-            FAULT.id, target, bad.certainty,
+            FAULT.id,
+            target,
+            bad.certainty,
             f"{names.name} refuses the value that {path} in its environment gives [{bad.group}] {bad.option}: {why}",
             f"environment {path}",
             {"variable": path, "value": value, "judged_by": service["source"]},
-            bad.wrong.accepted, value,
+            bad.wrong.accepted,
+            value,
             reason="the value comes from the environment of the process: change the unit that sets it",
         )
     entry = next(
-        (e for e in reversed(service["files"][path])
-         if e["value"] == bad.value and names.known(normal(e["section"]), e["key"]) is not None
-         and (names.known(normal(e["section"]), e["key"]) or ("", ""))[1] == bad.option),
+        (
+            e
+            for e in reversed(service["files"][path])
+            if e["value"] == bad.value
+            and names.known(normal(e["section"]), e["key"]) is not None
+            and (names.known(normal(e["section"]), e["key"]) or ("", ""))[1] == bad.option
+        ),
         None,
     ) or _config.source_entry(service, path, bad.source.line)
     if entry is None:
@@ -188,7 +217,8 @@ def _finding(target: Target, names: Names, bad: Bad) -> Finding:
     if secret or bad.wrong.meant is None or "\n" in bad.value:
         reason = "what was meant cannot be told; correct it by hand"
     else:
-        edits = [_config.edit(path, entry, "present", value=bad.wrong.meant)]
+        multi = bool(description and description.get("multi"))
+        edits = [_config.edit(path, entry, "present", value=bad.wrong.meant, multi=multi)]
         remedy, reason = _config.with_restart(service, edits)
     return Finding(
         FAULT.id,
@@ -196,7 +226,9 @@ def _finding(target: Target, names: Names, bad: Bad) -> Finding:
         bad.certainty,
         f"{names.name} refuses [{entry['section']}] {entry['key']} = {value} ({path} line {entry['line']}): {why}",
         _config.subject(path, entry["section"], entry["key"]),
-        _config.proof(names.name, service, path, entry, "refused when the option is read (ConfigFileValueError)", value),
+        _config.proof(
+            names.name, service, path, entry, "refused when the option is read (ConfigFileValueError)", value
+        ),
         bad.wrong.accepted if remedy is None else f"{bad.wrong.meant} (accepted: {bad.wrong.accepted})",
         value,
         remedy,
@@ -211,9 +243,9 @@ FAULT = Fault(
     scope="host",
     severity="high",
     symptom="A service exits at start with ConfigFileValueError, or runs for weeks until it first reads the option.",
-    cause="A misspelt or out-of-range value, a comment after a value (oslo.config has no inline comments), or a name of a "
-    "class that this release does not have.",
-    fix="Write the value that was meant and restart what reads it; where that is not plain, the accepted values are told.",
+    cause="A misspelt or out-of-range value, a comment after a value (oslo.config has no inline comments), or a name "
+    "of a class that this release does not have.",
+    fix="Write the value that was meant and restart what reads it; where that is not plain, choose an accepted one.",
     detect=detect,
     host_evidence=("oslo_config",),
 )

@@ -318,7 +318,7 @@ FAULT = Fault(
     severity="high",
     symptom=(
         "Resize and cold migration fail and the server goes back to ACTIVE; nova-compute logs 'not able to execute ssh "
-        "command' with 'Host key verification failed', 'Permission denied' or 'This account is currently not available'."
+        "command' with 'Host key verification failed', 'Permission denied' or 'This account is currently not available'"
     ),
     cause=(
         "nova-compute copies instance files as its own user by ssh (nova/virt/libvirt/volume/remotefs.py); a key, a "
