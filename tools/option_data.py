@@ -18,9 +18,9 @@ environment is made in DIR. A release whose options cannot be listed under that 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import re
+import runpy
 import subprocess
 import sys
 import venv
@@ -63,7 +63,11 @@ for name in collections.abc.__all__:
         setattr(collections, name, getattr(collections.abc, name))
 if not hasattr(inspect, "getargspec"):
     inspect.getargspec = inspect.getfullargspec
-sys.modules.setdefault("netifaces", types.ModuleType("netifaces"))
+class Absent(types.ModuleType):
+    def __getattr__(self, name):
+        return None if name.startswith("__") else Absent(name)
+for name in ("netifaces", "os_win", "pika_pool"):
+    sys.modules.setdefault(name, Absent(name))
 try:
     from oslo_utils import secretutils
     if not hasattr(secretutils, "md5"):
@@ -73,15 +77,8 @@ except ImportError:
 """
 
 
-def load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, TARGET / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-PROBE = load("_options_probe")
-NAMESPACES = load("_options_namespaces")
+PROGRAM: str = runpy.run_path(str(TARGET / "_options_probe.py"))["PROGRAM"]
+NAMESPACES: dict[str, Any] = runpy.run_path(str(TARGET / "_options_namespaces.py"))
 
 
 def pip(python: str, *arguments: str) -> bool:
@@ -108,9 +105,9 @@ def install(python: str, where: Path, *requirements: str) -> bool:
     if not done.exists():
         where.mkdir(parents=True, exist_ok=True)
         for requirement in requirements:
-            if not pip(python, "--no-deps", "--no-compile", "--target", str(where), "--upgrade", requirement):
-                if requirement == requirements[0]:
-                    return False
+            done_well = pip(python, "--no-deps", "--no-compile", "--target", str(where), "--upgrade", requirement)
+            if not done_well and requirement == requirements[0]:
+                return False
         done.touch()
     return True
 
@@ -128,13 +125,13 @@ def oldest_libraries(where: Path) -> list[str]:
 
 def ask(python: str, paths: list[Path], namespaces: list[str], plugins: bool = False) -> dict[str, Any]:
     request = {"namespaces": namespaces, "views": [], "all_plugins": plugins}
-    program = f"import sys; sys.path[:0] = {[str(p) for p in paths]!r}\n" + SHIMS + PROBE.PROGRAM
-    run = subprocess.run(
-        [python, "-I", "-B", "-c", program], input=json.dumps(request), capture_output=True, text=True, check=False, timeout=300
-    )
+    program = f"import sys; sys.path[:0] = {[str(p) for p in paths]!r}\n" + SHIMS + PROGRAM
+    command = [python, "-I", "-B", "-c", program]
+    run = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False, timeout=300)
     if run.returncode:
         return {"namespaces": {}, "failed": {"*": run.stderr.strip().splitlines()[-1:]}, "plugins": {}}
-    return json.loads(run.stdout.strip().splitlines()[-1])
+    answer: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1])
+    return answer
 
 
 def merge(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
@@ -238,11 +235,11 @@ def main() -> None:
     install(python, helpers, *HELPERS)
     library: dict[str, dict[str, dict[str, Any]]] = {}
     answers: dict[str, dict[int, dict[str, Any]]] = {}
-    every_library = sorted({n for wishes in NAMESPACES.LIBRARIES.values() for n in wishes})
+    every_library = sorted({n for wishes in NAMESPACES["LIBRARIES"].values() for n in wishes})
     for project, (dist, first, last) in PROJECTS.items():
         if options.project and project not in options.project:
             continue
-        own = NAMESPACES.OWN[project]
+        own = NAMESPACES["OWN"][project]
         answers[project] = {}
         for release in range(first, last + 1):
             service = work / f"{project}-{release}"
@@ -250,10 +247,15 @@ def main() -> None:
                 continue
             libraries = work / f"{project}-{release}-libraries"
             oldest = oldest_libraries(service)
+            beside = []
             if project == "neutron":
-                bound = re.search(r"Requires-Dist: neutron[-_]lib[^;]*?>=\s*([0-9.]+)", next(service.glob("neutron-*.dist-info/METADATA")).read_text())
-                install(python, work / f"neutron-lib-{release}", f"neutron-lib=={bound.group(1)}")
-            beside = [work / f"neutron-lib-{release}"] if project == "neutron" else []
+                # the two are one program: neutron does not import beside another release's neutron-lib
+                metadata = next(service.glob("neutron-*.dist-info/METADATA")).read_text(encoding="utf-8")
+                bound = re.search(r"Requires-Dist: neutron[-_]lib[^;]*?>=\s*([0-9.]+)", metadata)
+                if bound is None:
+                    raise SystemExit(f"neutron {release} does not say which neutron-lib it needs")
+                beside = [work / f"neutron-lib-{release}"]
+                install(python, beside[0], f"neutron-lib=={bound.group(1)}")
             found: dict[str, dict[str, Any]] = {}
             runs = [[service, *beside]]
             if oldest and install(python, libraries, *oldest):
@@ -271,7 +273,7 @@ def main() -> None:
                 for why in sorted({str(why) for why in answer["failed"].values()}):
                     those = [n for n, w in answer["failed"].items() if str(w) == why]
                     print(f"{project} {release} beside {paths[-1].name}: {' '.join(those)}: {why}", file=sys.stderr)
-            if NAMESPACES.REQUIRED[project] <= listed:
+            if NAMESPACES["REQUIRED"][project] <= listed:
                 answers[project][release] = found
             else:
                 print(f"{project} {release} LEFT OUT, listed only {sorted(listed)}", file=sys.stderr)
@@ -289,7 +291,8 @@ def main() -> None:
         text = HEADER.format(title=f"The options that {project} registers, by its major release.")
         text += f"RELEASES = {tuple(releases)!r}\n\nOPTIONS = r'''\n{table(lines)}'''\n"
         (TARGET / f"_options_{project}.py").write_text(text, encoding="utf-8")
-    text = HEADER.format(title="The options of the libraries that services share: every release's, so that none is called unknown.")
+    title = "The options of the libraries that services share, of every release, so that none is called unknown."
+    text = HEADER.format(title=title)
     text += "OPTIONS = {\n"
     library["keystoneauth1"] = {"*": plugins}
     for namespace in sorted(library):

@@ -128,13 +128,13 @@ def _service(tree: Tree, name: str, programs: list[Program], options: Mapping[st
             views[(files,)] = View((name,), files, {}, _as_arguments(files))
     if not views:
         return None
-    python = _python(tree, name, mine, options)
+    python, user = _interpreter(tree, name, mine, options)
     return Service(
         name,
         list(views.values()),
         _version(tree, name, python, mine, options),
         python,
-        _user(name, mine),
+        user,
         {path: _restarts(tree, name, who, options) for path, who in readers.items()}
         or {path: _restarts(tree, name, [], options) for view in views.values() for path in view.files},
     )
@@ -436,28 +436,33 @@ def _containers(tree: Tree) -> Iterator[Program]:
 # -- interpreter, release, restart -----------------------------------------------------------------------------------
 
 
-def _python(tree: Tree, name: str, programs: list[Program], options: Mapping[str, Any]) -> Optional[str]:
+def _interpreter(
+    tree: Tree, name: str, programs: list[Program], options: Mapping[str, Any]
+) -> tuple[Optional[str], Optional[str]]:
+    """The interpreter that has the service, and the account to run it as: a process' own, never a more powerful one."""
+    owners = [program.user for program in programs if not program.container and program.user]
+    account = next((user for user in [*owners, name] if _exists(user)), None)
     given = options.get("service_python")
     if isinstance(given, Mapping):
         given = given.get(name)
     if given:
-        return str(given)
+        return str(given), account
     if not tree.is_live:
-        return None
-    found = [p.python for p in programs if p.python and not p.container]
+        return None, None
+    found = [(p.python, p.user) for p in programs if p.python and p.user and not p.container]
     manage = "neutron-db-manage" if name == "neutron" else f"{name}-manage"
     script = _shebang(tree, [f"{d}/{manage}" for d in ("/usr/bin", "/usr/local/bin")])
-    return next((python for python in [*found, script] if python and os.access(python, os.X_OK)), None)
+    if script:
+        found.append((script, account or "nobody"))
+    return next(((python, user) for python, user in found if os.access(python, os.X_OK)), (None, None))
 
 
-def _user(name: str, programs: list[Program]) -> Optional[str]:
-    for user in [p.user for p in programs if not p.container] + [name]:
-        if user:
-            try:
-                return pwd.getpwnam(user).pw_name
-            except KeyError:
-                continue
-    return None
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _version(

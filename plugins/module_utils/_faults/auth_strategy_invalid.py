@@ -196,7 +196,10 @@ def _finding(target: Target, name: str, service: Service, ruling: Rule, value: s
         reason = f"which pipeline was meant cannot be told; choose one of {', '.join(accepted)}"
     else:
         edits = [_config.edit(source.path, entry, "present", value=expected)]
-        remedy, reason = _config.with_restart(service, edits, ruling.readers)
+        # Every program that reads all options when it starts (oslo.service does) is down with a refused value; an
+        # accepted one concerns only those that use it.
+        refused = not disabled and (name != "nova" or (service["release"] or 0) > 13)
+        remedy, reason = _config.with_restart(service, edits, "" if refused else ruling.readers)
     return Finding(
         FAULT.id,
         target,

@@ -129,7 +129,7 @@ def _of_option(
             # oslo.config itself refused it; of a secret it does not say why
             if own is None and isinstance(found, list) and len(found) > 1:
                 continue
-            yield Bad(group, option, value, source, own or Wrong(_told(message), "see the reason"))
+            yield Bad(group, option, value, source, own or Wrong(_told(message), "a value of the option's type"))
         elif own is not None and not asked:
             yield Bad(group, option, value, source, own)
         else:
