@@ -158,7 +158,7 @@ class Lab:
         return {"up": up, "state": str(self.layout.state), "services": services, "computes": computes}
 
     def restart(self, service: str) -> None:
-        """Restart a service or the compute of that name. Raises LabError with the service's own error if it stays down."""
+        """Restart a service or compute. Raises LabError with the service's own error if it stays down."""
         self._require_state()
         with self._locked():
             if service in self.layout.computes:

@@ -40,7 +40,7 @@ def qcow2_disk(size):
 
 
 def iso_disc():
-    """An ISO 9660 volume of 32 sectors: 16 empty ones, primary descriptor, terminator. Numbers are in both byte orders."""
+    """An ISO 9660 volume of 32 sectors: 16 empty ones, primary descriptor, terminator. Numbers have both byte orders."""
     sectors, sector = 32, 2048
     primary = bytearray(sector)
     primary[0:8] = b"\x01CD001\x01\0"
