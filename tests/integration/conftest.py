@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the Stackmend authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The places in which faults are produced: the embedded lab, and systemd hosts where the machine can run them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stackmend_lab import Lab
+
+# What running services write by themselves; everything else in a host's tree is state that only a remedy may change.
+_OWN_WRITINGS = ("/var/log/", "/var/lib/nova/", "/var/lib/glance/", "/var/lib/stackmend/")
+
+
+@dataclass
+class Place:
+    """Somewhere that can be broken: what a breaker is given, how it is diagnosed, and what its state is."""
+
+    subject: Any
+    inventory: Path
+    faults: tuple[str, ...] = ()
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that may not change without being asked: files with mode and owner, and images."""
+        raise NotImplementedError
+
+
+class CloudPlace(Place):
+    """The embedded lab."""
+
+    def state(self) -> dict[str, Any]:
+        files = {}
+        root = self.subject.host_root("labctl").parent
+        for path in sorted(root.rglob("*")):
+            name = "/" + str(path.relative_to(root)).partition("/")[2]
+            if path.is_file() and not path.is_symlink() and not name.startswith(_OWN_WRITINGS):
+                status = path.stat()
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                files[str(path.relative_to(root))] = (digest, oct(status.st_mode), status.st_uid, status.st_gid)
+        with self.subject.cloud() as cloud:
+            images = {image["id"]: _image(image) for image in cloud.image.get("/images?limit=500").json()["images"]}
+        return {"files": files, "images": images}
+
+
+def _image(image: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in image.items() if name not in ("updated_at", "self", "file", "schema")}
+
+
+@pytest.fixture(scope="session")
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Journals and reports of these tests, apart from the user's own."""
+    home = tmp_path_factory.mktemp("state")
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(home)
+    # ansible-playbook of the environment that runs the tests, also where that is not activated
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    yield home
+    if before is None:
+        del os.environ["XDG_STATE_HOME"]
+    else:
+        os.environ["XDG_STATE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def lab(state_home: Path) -> Iterator[Lab]:
+    """The embedded lab in a directory of its own, up."""
+    os.environ["STACKMEND_LAB_DIR"] = str(state_home / "lab")
+    os.environ.setdefault("STACKMEND_LAB_PORT_BASE", "28870")
+    lab = Lab()
+    lab.up(lambda line: print(line, file=sys.stderr))
+    try:
+        yield lab
+    finally:
+        lab.down(wipe=True)
+        del os.environ["STACKMEND_LAB_DIR"]
+
+
+@pytest.fixture(scope="session")
+def cloud_place(lab: Lab) -> CloudPlace:
+    return CloudPlace(lab, lab.inventory)
+
+
+def hosts_cannot_run() -> str:
+    """Why systemd hosts cannot be had here; empty when they can."""
+    if os.geteuid() != 0:
+        return "systemd hosts need root (podman)"
+    if not shutil.which("apt-get"):
+        return "systemd hosts are built from Debian's packages, and there is no apt-get here"
+    return ""

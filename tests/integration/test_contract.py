@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the Stackmend authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The contract of a fault, in eight steps, for every fault of the catalogue.
+
+1 broken: the symptom shows in the real component          5 approved: it is fixed; without approval it is not
+2 found: on the right target, with the right certainty     6 the symptom is gone
+  and nothing else                                         7 a second run changes nothing
+3 near misses raise nothing                                8 rolled back: the broken state is back, exactly
+4 a check shows the difference and changes nothing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import stackmend
+from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
+from stackmend_lab import breakers
+
+from .conftest import Place, hosts_cannot_run
+
+# (target's type, its name, certainty) that the breaker of each fault must be found as.
+EXPECTED = {
+    "auth_strategy_invalid": {("host", "labctl", "certain")},
+    "config_option_unknown": {("host", "HOST-34", "certain")},
+    "config_value_invalid": {("host", "HOST-34", "certain")},
+    "evacuation_not_strict": {("host", "labctl", "certain")},
+    "image_guest_agent_missing": {("image", "broken-agent", "certain")},
+    "image_ide_bus": {("image", "broken-ide", "certain")},
+    "migration_ssh_broken": {
+        ("host", "compute1", "certain"),
+        ("host", "compute2", "certain"),
+        ("host", "compute3", "certain"),
+    },
+}
+
+
+def test_no_fault_opts_out() -> None:
+    assert sorted(FAULTS) == breakers.all_breakers() == sorted(EXPECTED)
+
+
+@pytest.fixture(params=sorted(EXPECTED))
+def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Place]]:
+    """A breaker and its place, healthy; put back afterwards whatever happened."""
+    breaker = breakers.load(request.param)
+    if breaker.needs == "hosts" and hosts_cannot_run():
+        pytest.skip(f"{breaker.fault}: {hosts_cannot_run()}")
+    place: Place = request.getfixturevalue("cloud_place" if breaker.needs == "cloud" else "hosts_place")
+    breaker.mend(place.subject)
+    try:
+        yield breaker, place
+    finally:
+        breaker.mend(place.subject)
+
+
+def _diagnose(place: Place) -> stackmend.Report:
+    return stackmend.diagnose(place.inventory, faults=place.faults, variables=place.variables)
+
+
+def _remediate(place: Place, **options: Any) -> stackmend.Report:
+    return stackmend.remediate(place.inventory, faults=place.faults, variables=place.variables, **options)
+
+
+def _seen(report: stackmend.Report) -> list[tuple[str, str, str, str]]:
+    return [(f.fault, f.target.type, f.target.name, f.certainty) for f in report.findings]
+
+
+def test_contract(broken: tuple[Any, Place]) -> None:
+    breaker, place = broken
+    healthy = place.state()
+    assert breaker.symptom(place.subject) is None
+
+    breaker.break_(place.subject)
+    assert breaker.symptom(place.subject), "1: broken, the symptom shows"
+    broken_state = place.state()
+
+    found = _diagnose(place)
+    expected = {(breaker.fault, *target) for target in EXPECTED[breaker.fault]}
+    assert set(_seen(found)) == expected, "2: found on the right target, and nothing else"
+    assert found.unknown == ()
+    assert found.exit_status == 2
+
+    shown: list[Any] = []
+    checked = _remediate(place, check=True, diff=True, on_diff=lambda host, diffs: shown.extend(diffs))
+    assert set(_seen(checked)) == expected, "4: a check reports it"
+    assert shown, "4: and shows the difference"
+    assert checked.changed == 0
+    assert place.state() == broken_state, "4: and changes nothing"
+
+    if breaker.approve != "safe":
+        waiting = _remediate(place)
+        assert {finding.status for finding in waiting.findings} == {"awaiting_approval"}, "5: it waits for approval"
+        assert place.state() == broken_state
+
+    fixed = _remediate(place, approve=breaker.approve)
+    assert {(f.status, f.reason) for f in fixed.findings} == {("fixed", "")}, "5: approved, it is fixed"
+    assert fixed.changed == len(EXPECTED[breaker.fault])
+    assert breaker.symptom(place.subject) is None, "6: the symptom is gone"
+
+    fixed_state = place.state()
+    again = _remediate(place, approve=breaker.approve)
+    assert (again.findings, again.changed, again.exit_status) == ((), 0, 0), "7: a second run changes nothing"
+    assert place.state() == fixed_state
+
+    undone = stackmend.rollback(fixed.run_id, place.inventory, variables=place.variables)
+    assert {entry.status for entry in undone.undone} == {"restored"}
+    assert place.state() == broken_state, "8: rolled back, exactly"
+    assert breaker.symptom(place.subject), "8: the symptom is back"
+
+    breaker.mend(place.subject)
+    assert place.state() == healthy
+
+
+def test_near_misses(broken: tuple[Any, Place]) -> None:
+    breaker, place = broken
+    assert len(breaker.near_misses) >= 2
+    raised = {}
+    for name, make in breaker.near_misses.items():
+        make(place.subject)
+        try:
+            report = _diagnose(place)
+            if report.findings or report.unknown:
+                raised[name] = [(f.fault, f.summary) for f in report.findings] + [u.reason for u in report.unknown]
+        finally:
+            breaker.mend(place.subject)
+    assert raised == {}, "3: near misses raise nothing"

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the Stackmend authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A run that only looks sends nothing that could change the cloud, and few requests in all."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.stackmend.openstack.plugins.module_utils import _session
+from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
+from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
+from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
+from stackmend_lab import Lab
+
+
+def _connect(lab: Lab, **options: bool) -> _session.Cloud:
+    return _session.connect("stackmend-lab", str(lab.clouds_file), **options)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("service", ["compute", "image", "network", "placement", "identity"])
+def test_a_reading_session_refuses_to_change_anything(lab: Lab, service: str, method: str) -> None:
+    cloud = _connect(lab)
+    before = dict(cloud.requests)
+    with pytest.raises(_session.WriteRefused):
+        cloud.request(method, service, "/", json={})
+    # Discovery may have read version documents; nothing else went out.
+    assert set(cloud.requests) - set(before) <= {"GET", "TOKEN"}
+
+
+def test_all_checks_of_a_cloud_are_a_few_reads(lab: Lab) -> None:
+    cloud = _connect(lab)
+    result = examine(
+        FAULTS.values(), "cloud", CloudReader(cloud), Target("cloud", "lab"), {"settings": {"guest_agent": "required"}}
+    )
+    assert result["unknown"] == []
+    assert set(cloud.requests) == {"GET", "TOKEN"}
+    assert cloud.requests["TOKEN"] == 1
+    # two pages of images, one of hypervisors, the services, and the version documents of glance and nova
+    assert cloud.requests["GET"] <= 8
+
+
+def test_more_images_cost_no_more_requests_until_a_page_is_full(lab: Lab) -> None:
+    counts = []
+    with lab.cloud() as admin:
+        for _round in range(2):
+            cloud = _connect(lab)
+            CloudReader(cloud)("images")
+            counts.append(cloud.requests["GET"])
+            made = [admin.image.create_image(name=f"many-{n}", disk_format="raw", container_format="bare") for n in range(5)]
+        for image in made:
+            admin.image.delete_image(image.id)
+        for image in list(admin.image.images()):
+            if image.name.startswith("many-"):
+                admin.image.delete_image(image.id)
+    assert counts[0] == counts[1]
+
+
+def test_an_ordinary_user_does_not_see_everything_and_the_report_says_so(lab: Lab) -> None:
+    cloud = _session.connect("stackmend-lab-member", str(lab.clouds_file))
+    reading = CloudReader(cloud)("images")
+    assert [gap["reason"] for gap in reading["gaps"]] == [
+        "the credentials of cloud stackmend-lab-member have no admin role: images of other projects that are private were "
+        "not seen"
+    ]
