@@ -10,18 +10,26 @@ Each fault is imported here by name because Ansible ships to a host only what is
 from __future__ import annotations
 
 from ._faults import (
+    auth_strategy_invalid,
+    config_option_unknown,
+    config_value_invalid,
     evacuation_not_strict,
     image_guest_agent_missing,
     image_ide_bus,
+    migration_ssh_broken,
 )
 from ._model import Fault
 
 FAULTS: dict[str, Fault] = {
     module.FAULT.id: module.FAULT
     for module in (
+        auth_strategy_invalid,
+        config_option_unknown,
+        config_value_invalid,
         evacuation_not_strict,
         image_guest_agent_missing,
         image_ide_bus,
+        migration_ssh_broken,
     )
 }
 

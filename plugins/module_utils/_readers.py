@@ -14,11 +14,14 @@ from ._evidence._tree import Tree
 
 def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
-    from ._evidence import compute, scripts
+    from ._evidence import accounts, compute, oslo_config, scripts, ssh
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
+        "accounts": accounts.read,
         "compute": compute.read,
+        "oslo_config": oslo_config.read,
         "scripts": scripts.read,
+        "ssh": ssh.read,
     }
 
     def read(name: str) -> Any:

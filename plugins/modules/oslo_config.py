@@ -78,7 +78,7 @@ options:
             returned in RV(gone), when its value has become another one.
         type: str
       line:
-        description: The line where the value was found. It is told in messages only.
+        description: The line where the value was found, for the reader of a report. The option is sought by its name.
         type: int
       subject:
         description: What to call the wish in RV(gone).

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from .._model import Unavailable
@@ -34,12 +34,10 @@ from ._oslo_files import Effective, ParseError, fingerprint, normal, parse
 from ._tree import Tree
 
 _SECRET = re.compile(
-    r"passw|secret|token|credential|private|transport_url|connection|_key$|^key$|memcache.*key|sentinel", re.I
+    r"passw|passcode|secret|token|credential|private|hmac|transport_url|connection|role_id|backend_argument|_key$|^key$",
+    re.IGNORECASE,
 )
-_NO_SECRET = re.compile(
-    r"^(provider|hash_algorithms?|expiration|connection_(recycle_time|trace|debug|parameters)|.*_(timeout|interval|ttl|length|size|"
-    r"retries|expiration|lifetime|period|rounds|retry|count|limit|attempts|enabled|algorithm|regex|regex_description))$"
-)
+_URL_WITH_PASSWORD = re.compile(r"://[^/\s]*@")
 
 
 def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,11 +231,11 @@ def get(service: Mapping[str, Any], option: str, group: str = "DEFAULT", program
 
 def is_secret(option: str, description: Optional[Mapping[str, Any]] = None, value: str = "") -> bool:
     """Whether a value must not be told: marked secret by the service, named like one, or a URL with a password."""
-    if description and description.get("secret"):
+    if _URL_WITH_PASSWORD.search(value):
         return True
-    return bool(_SECRET.search(option) and not _NO_SECRET.match(option)) or bool(re.search(r"://[^/\s]*@", value))
-
-
-def files_of(services_: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Every file that was read, each once."""
-    return list(dict.fromkeys(path for service in services_ for path in service["files"]))
+    if description is not None:
+        if description.get("secret"):
+            return True
+        if description["type"] in ("bool", "int", "float", "port") or "choices" in description:
+            return False
+    return bool(_SECRET.search(option)) and value.lower() not in ("true", "false", "yes", "no")

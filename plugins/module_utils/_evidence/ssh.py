@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 from .._model import Unavailable
-from . import accounts
+from . import accounts, compute
 from ._tree import Tree
 
 AT_ONCE = 8
@@ -111,7 +111,13 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_compute(tree: Tree, options: Mapping[str, Any]) -> bool:
-    """Whether instances run on this host, as far as inventory and installed programs tell."""
+    """Whether libvirt's instances run on this host, as far as inventory, installed programs and nova.conf tell.
+
+    Only nova's libvirt driver goes by ssh (nova/virt/libvirt/volume/remotefs.py).
+    """
+    nova = compute.read(tree, options)
+    if nova and nova["driver"] and not nova["driver"].startswith("libvirt"):
+        return False
     groups = set(options.get("groups") or ()) & set(options.get("compute_groups") or ("computes",))
     return bool(groups) or any(tree.exists(f"/usr/{place}/nova-compute") for place in ("bin", "sbin", "local/bin"))
 
@@ -131,10 +137,10 @@ def choose_peers(name: str, peers: Sequence[Mapping[str, Any]]) -> list[dict[str
     return [others[0], *ranked[:SAMPLE]]
 
 
-def classify(status: Optional[int], stderr: str) -> tuple[str, str]:
+def classify(status: Optional[int], stderr: str, stdout: str = "") -> tuple[str, str]:
     """What became of `ssh peer /bin/true`, and the line that says so.
 
-    status: ssh's exit status, None when it was stopped because it took too long.
+    status: ssh's exit status, None when it was stopped because it took too long. stdout: nologin(8) speaks there.
     Returns (kind, message), kind one of: ok; host_key (none is known), host_key_changed, host_key_revoked,
     public_key (no key of ours is admitted), shell (the account has no login shell), network, client_config (ssh
     refuses its own configuration file), command (authenticated, but the peer runs something else or refuses the
@@ -142,13 +148,14 @@ def classify(status: Optional[int], stderr: str) -> tuple[str, str]:
     """
     if status == 0:
         return "ok", ""
-    lines = [line.strip() for line in stderr.splitlines() if not _NOISE.match(line.strip())]
+    said = f"{stdout}\n{stderr}"
+    lines = [line.strip() for line in said.splitlines() if not _NOISE.match(line.strip())]
     if status is None:
         return "network", f"no answer within {PROBE_SECONDS} s"
     for kind, pattern in _SAID:
-        if pattern.search(stderr):
-            said = [line for line in lines if pattern.search(line)]
-            return kind, (said or lines or [""])[-1]
+        if pattern.search(said):
+            telling = [line for line in lines if pattern.search(line)]
+            return kind, (telling or lines or [""])[-1]
     if status == 255:
         return "unknown", (lines or ["ssh said nothing"])[-1]
     return "command", (lines or [f"the peer ended /bin/true with status {status}"])[-1]
@@ -190,8 +197,8 @@ def _probe(peer: Mapping[str, Any], run: Run, seconds: float) -> tuple[str, str,
 def _connect(peer: Mapping[str, Any], run: Run, seconds: float, first: Sequence[str]) -> tuple[str, str]:
     # Of two values for an option ssh takes the first.
     arguments = [word for option in (*first, *_OPTIONS) for word in ("-o", option)]
-    status, _, stderr = run([*arguments, *_where(peer), "/bin/true"], seconds)
-    return classify(status, stderr)
+    status, stdout, stderr = run([*arguments, *_where(peer), "/bin/true"], seconds)
+    return classify(status, stderr, stdout)
 
 
 def _where(peer: Mapping[str, Any]) -> list[str]:
