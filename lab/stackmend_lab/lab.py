@@ -42,10 +42,15 @@ SCHEMA = 1  # raise it when data or configuration of an older lab no longer fit 
 START_SECONDS = 120.0
 BOOT_SECONDS = 60.0
 CONTROL_SECONDS = 60.0
+COMMAND_SECONDS = 120.0
+LOCK_SECONDS = 600.0
 
 USERS = ("admin", "member", "keystone", "placement", "glance", "neutron", "nova")
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 _PROGRAMS = Path(__file__).parent / "programs"
+
+
+Completed = subprocess.CompletedProcess[str]
 
 
 class LabError(Exception):
@@ -124,8 +129,9 @@ class Lab:
                 prepared = self._prepare(venv, say)
                 if not prepared:
                     self._start_identity(say)
-                if self._start_all(say):
-                    self._wait_for_reports(self.layout.computes)
+                if "nova" not in self._start_all(say):
+                    self._start_computes()
+                self._wait_for_reports(self.layout.computes)
                 if not prepared:
                     self._seed(say)
         except (environment.EnvironmentFailed, databases.PreparationFailed, TimeoutError) as error:
@@ -152,7 +158,7 @@ class Lab:
             for service in SERVICES
         }
         computes = dict.fromkeys(self.layout.computes, "unknown")
-        if all(entry["pid"] for entry in services.values()):
+        if services["keystone"]["pid"] and services["nova"]["pid"]:
             computes.update({host: entry["state"] for host, entry in self._compute_services().items()})
         up = all(entry["pid"] for entry in services.values()) and all(state == "up" for state in computes.values())
         return {"up": up, "state": str(self.layout.state), "services": services, "computes": computes}
@@ -189,18 +195,27 @@ class Lab:
         config = openstack.config.OpenStackConfig(config_files=[str(self.clouds_file)], load_envvars=False)
         return openstack.connection.Connection(config=config.get_one(name))
 
-    def run(self, host: str, command: Sequence[str], seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(self, host: str, command: Sequence[str], seconds: float = COMMAND_SECONDS) -> Completed:
         """Run a command as on a host: the services' tools first on PATH, the administrator's OS_* set, in its tree."""
         variables = {
             **environment.service_environment(),
             **configuration.client_variables(self.layout, self.secrets),
             "PATH": f"{self.layout.venv}/bin:/usr/local/bin:/usr/bin:/bin",
         }
-        return subprocess.run(
-            command, env=variables, cwd=self.host_root(host), capture_output=True, text=True, timeout=seconds
-        )
+        try:
+            return subprocess.run(
+                command,
+                check=False,
+                env=variables,
+                cwd=self.host_root(host),
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(f"`{' '.join(command)}` on {host} did not end within {seconds:.0f} s.") from None
 
-    def python(self, program: str, *arguments: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def python(self, program: str, *arguments: str, seconds: float = COMMAND_SECONDS) -> Completed:
         """Run one of programs/ with the services' interpreter: a way to ask the installed code itself."""
         return self.run(CONTROLLER, [f"{self.layout.venv}/bin/python", str(_PROGRAMS / program), *arguments], seconds)
 
@@ -268,7 +283,16 @@ class Lab:
         """One change of a lab at a time, whichever process asks."""
         self.layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.layout.state / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            deadline = time.monotonic() + LOCK_SECONDS
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        busy = f"Somebody else has been changing the lab in {self.layout.state}"
+                        raise LabError(f"{busy} for {LOCK_SECONDS:.0f} s; try again later.") from None
+                    time.sleep(0.1)
             yield
 
     @property
@@ -379,8 +403,8 @@ class Lab:
     def _output(self, service: str) -> Path:
         return self.layout.run / f"{service}.out"
 
-    def _start_all(self, say: Callable[[str], None]) -> bool:
-        """Start what does not run. True if anything was started."""
+    def _start_all(self, say: Callable[[str], None]) -> list[str]:
+        """Start the services that do not run; returns their names."""
         stopped = [service for service in SERVICES if process.running(self._record(service)) is None]
         # On two cores nova's start is the longest by far: it and what it waits for go first.
         for service in sorted(stopped, key=("nova", "keystone", "placement", "neutron", "glance").index):
@@ -389,7 +413,12 @@ class Lab:
             self._wait(service)
             if service in stopped:
                 say(f"{service} answers on {self.layout.url(service)}")
-        return bool(stopped)
+        return stopped
+
+    def _start_computes(self) -> None:
+        """Start the computes that were stopped one by one; telling a running one to start changes nothing."""
+        for host in self.layout.computes:
+            self._control("start", host)
 
     def _start(self, service: str) -> None:
         if process.running(self._record(service)) is not None:

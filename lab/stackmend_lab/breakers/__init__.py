@@ -9,13 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from ..lab import LabError
 from ._breaker import Breaker
 
 
 def load(fault: str) -> Breaker:
-    """The breaker of a fault. Raises KeyError with a sentence when there is none."""
+    """The breaker of a fault. Raises LabError when there is none."""
     if fault not in all_breakers():
-        raise KeyError(f"The lab has no breaker for {fault!r}; it has {', '.join(all_breakers())}.")
+        raise LabError(f"The lab has no breaker for {fault!r}; it has {', '.join(all_breakers())}.")
     return import_module(f"{__name__}.{fault}").BREAKER
 
 

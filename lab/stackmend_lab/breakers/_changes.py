@@ -26,7 +26,7 @@ class Changes:
         self.record = lab.layout.state / "breakers" / f"{fault}.json"
 
     def write(self, host: str, path: str, text: str, mode: int | None = None) -> None:
-        """Write a file of a host's tree, `path` as the host sees it; an existing one keeps its mode unless one is given."""
+        """Write a file of a host's tree, `path` as the host sees it; without `mode` an existing one keeps its own."""
         target = self.lab.host_root(host) / path.lstrip("/")
         for directory in reversed([parent for parent in target.parents if not parent.exists()]):
             self._remember({"directory": str(directory)})

@@ -77,4 +77,5 @@ BREAKER = Breaker(
             f"Once we ran `nova host-evacuate {HOST}`.\n", "/usr/local/bin/README", 0o644
         ),
     },
+    approve="disruptive",  # the script is the operator's own
 )
