@@ -171,8 +171,9 @@ def lab() -> None:
 @lab.command()
 def up() -> int:
     """Start the lab; the first time it installs OpenStack, which takes some minutes."""
-    _lab().up(lambda line: click.echo(line, err=True))
-    click.echo(f"The lab is up. Inventory: {_lab().inventory}   clouds.yaml: {_lab().clouds_file}")
+    with _the_lab() as there:
+        there.up(lambda line: click.echo(line, err=True))
+        click.echo(f"The lab is up. Inventory: {there.inventory}   clouds.yaml: {there.clouds_file}")
     return 0
 
 
@@ -180,7 +181,8 @@ def up() -> int:
 @click.option("--wipe", is_flag=True, help="Remove its data too.")
 def down(wipe: bool) -> int:
     """Stop the lab."""
-    _lab().down(wipe=wipe)
+    with _the_lab() as there:
+        there.down(wipe=wipe)
     click.echo("The lab is down.")
     return 0
 
@@ -188,8 +190,13 @@ def down(wipe: bool) -> int:
 @lab.command()
 def status() -> int:
     """Say what of the lab is running."""
-    for name, state in _lab().status().items():
-        click.echo(f"{name:<16} {state}")
+    with _the_lab() as there:
+        state = there.status()
+    click.echo(f"The lab in {state['state']} is {'up' if state['up'] else 'not up'}.")
+    for name, service in state["services"].items():
+        click.echo(f"{name:<16} {'pid ' + str(service['pid']) if service['pid'] else 'stopped':<12} {service['url']}")
+    for name, there_is in state["computes"].items():
+        click.echo(f"{name:<16} {there_is}")
     return 0
 
 
@@ -197,9 +204,10 @@ def status() -> int:
 @click.argument("fault")
 def break_(fault: str) -> int:
     """Produce a fault in the lab."""
-    breaker, there = _breaker(fault), _lab()
-    breaker.break_(there)
-    click.echo(f"{fault}: broken. What a user sees: {breaker.symptom(there) or 'nothing yet'}")
+    breaker = _breaker(fault)
+    with _the_lab() as there:
+        breaker.break_(there)
+        click.echo(f"{fault}: broken. What a user sees: {breaker.symptom(there) or 'nothing yet'}")
     return 0
 
 
@@ -207,17 +215,23 @@ def break_(fault: str) -> int:
 @click.argument("fault")
 def mend(fault: str) -> int:
     """Put back what `break` did to the lab."""
-    _breaker(fault).mend(_lab())
+    breaker = _breaker(fault)
+    with _the_lab() as there:
+        breaker.mend(there)
     click.echo(f"{fault}: mended.")
     return 0
 
 
-def _lab() -> Any:
+@contextlib.contextmanager
+def _the_lab() -> Iterator[Any]:
+    """The lab that the environment names; what goes wrong in it is a sentence."""
+    from stackmend_lab import Lab
+    from stackmend_lab.lab import LabError
+
     try:
-        from stackmend_lab import Lab
-    except ImportError as error:
-        raise RunFailed(f"the lab is not installed beside the package stackmend ({error}); install it again") from error
-    return Lab()
+        yield Lab()
+    except (LabError, ValueError) as error:
+        raise RunFailed(str(error)) from error
 
 
 def _breaker(fault: str) -> Any:

@@ -1,0 +1,52 @@
+# demo: the whole way once, on a real cloud, without root.   test: all tests.   lint: the style.
+# Everything installs what it needs into .venv; slow things are cached below ~/.cache/stackmend.
+
+PYTHON ?= $(firstword $(foreach candidate,python3.12 python3.13 python3.11 python3,$(shell \
+  $(candidate) -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && \
+  echo $(candidate))))
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+
+.PHONY: demo test unit lint sanity clean
+
+demo: .venv/installed
+	@$(BIN)/python -m stackmend_lab.demo
+
+test: .venv/installed-test
+	@$(BIN)/python -m pytest tests/unit tests/integration
+
+unit: .venv/installed-test
+	@$(BIN)/python -m pytest tests/unit
+
+lint: .venv/installed-lint sanity
+	$(BIN)/ruff check .
+	$(BIN)/mypy src lab plugins/module_utils
+	$(BIN)/python tools/ansible_lint.py
+
+sanity: .venv/installed-lint
+	$(BIN)/python tools/sanity.py
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed: install it, or make PYTHON=/path/to/python3"; exit 1; }
+	@echo "making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	@echo "installing Stackmend and what it needs (a minute the first time)"
+	@$(PIP) --editable . 2>&1 | { grep -v 'is ignored: it is neither' || true; }
+	@$(BIN)/stackmend --version >/dev/null
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	@echo "installing what the tests need"
+	@$(PIP) --editable '.[test]' 2>&1 | { grep -v 'is ignored: it is neither' || true; }
+	@$(BIN)/python -c 'import hypothesis, molecule, oslo_config, pytest, yaml'
+	@touch $@
+
+.venv/installed-lint: .venv/installed-test
+	@echo "installing the linters"
+	@$(PIP) --editable '.[test,lint]' 2>&1 | { grep -v 'is ignored: it is neither' || true; }
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
