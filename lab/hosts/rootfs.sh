@@ -66,6 +66,13 @@ for unit in "${disabled[@]}"; do
   chroot "$root" systemctl disable -q "$unit" 2>/dev/null || true
 done
 
+# No user manager for each ssh session: in a container it can outlive its session, and then holds up the next one.
+chroot "$root" pam-auth-update --package --remove systemd
+if grep -q pam_systemd "$root/etc/pam.d/common-session"; then
+  echo "pam_systemd is still in common-session" >&2
+  exit 1
+fi
+
 # Each host makes its own host keys at its first start.
 rm -f "$root"/etc/ssh/ssh_host_*
 mkdir -p "$root/etc/systemd/system/ssh.service.d"

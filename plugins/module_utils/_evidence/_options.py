@@ -112,7 +112,8 @@ class Bundled(NamedTuple):
     """What the tables know of one project at one release.
 
     options: those that this release registers. others: {group: {option: (first, last) release}} of those that only
-    other releases do. auth_plugins: what keystoneauth's plugins add to a section that loads one.
+    other releases do, (0, 0) for those of libraries that the project does not use.
+    auth_plugins: what keystoneauth's plugins add to a section that loads one.
     """
 
     release: int
@@ -153,9 +154,12 @@ def bundled(project: str, release: int) -> Bundled:
     from ._options_library import OPTIONS as library
 
     for namespace, text in library.items():
-        if _matches(namespace, LIBRARIES[project]):
-            for group, fields in _lines(text):
+        mine = _matches(namespace, LIBRARIES[project])
+        for group, fields in _lines(text):
+            if mine:
                 options.setdefault(group, {}).setdefault(fields[0], _description(fields))
+            elif namespace != "keystoneauth1":
+                others.setdefault(group, {}).setdefault(fields[0], (0, 0))
     plugins = {fields[0]: _description(fields) for _group, fields in _lines(library["keystoneauth1"])}
     return Bundled(at, options, others, plugins)
 

@@ -12,7 +12,7 @@ The result, by service:
                 "errors": [{"group", "name", "message"}] or None where no interpreter was asked}],
      "files": {path: [{"section", "key", "value", "line", "last_line", "expect"}]},
      "options": {group: {option: description}}, "plugins": {section or "*": {option: description}},
-     "others": {group: {option: [first, last release that registers it]}},
+     "others": {group: {option: [first, last release that registers it]}}, [0, 0] for a library it does not use,
      "paste": {"path": ..., "pipelines": [...]} or None,
      "restarts": {path: [{"service", "command", "unit"}]}}},
    "gaps": [{"service": "nova" or "", "reason": sentence}]}

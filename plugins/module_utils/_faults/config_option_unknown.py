@@ -123,7 +123,7 @@ def verdict(names: Names, section: str, key: str) -> Verdict:
     span = names.other_release(section, key)
     release = names.service["release"]
     if span == (0, 0):
-        return Verdict(Certainty.POSSIBLE, f"it is an option of a library that {names.name} does not read it for")
+        return Verdict(Certainty.POSSIBLE, f"it is the option of a library that {names.name} does not use")
     if span and release is not None and span[1] < release:
         return Verdict(Certainty.POSSIBLE, f"{names.name} {span[1]} was the last release that read it", unread=True)
     if span and release is not None:

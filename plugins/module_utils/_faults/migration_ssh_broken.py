@@ -224,9 +224,10 @@ def _actual(cause: str, account: Mapping[str, Any], pairs: Mapping[tuple[str, st
         return str(account["shell"])
     if cause == "identity":
         return "no private key that ssh would use"
-    if cause == "modes":
-        return _state_of(account)
-    return sorted({message for _, message in pairs.values()})[0]
+    if cause == "authorized_keys":
+        return "no line that admits it"
+    state = _state_of(account) if cause == "modes" else ""
+    return state or sorted({message for _, message in pairs.values()})[0]
 
 
 def _state_of(account: Mapping[str, Any]) -> str:
