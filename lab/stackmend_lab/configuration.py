@@ -107,6 +107,8 @@ def _controller(layout: Layout, secrets: Mapping[str, str]) -> dict[str, Section
             # bcrypt's least: a token takes 25 ms instead of 400. It uses 72 characters of a password at most.
             "identity": {"password_hash_rounds": "4", "max_password_length": "72"},
             "fernet_tokens": {"key_repository": f"{data}/fernet-keys"},
+            # Said as well, or keystone-manage makes keys for receipts in the machine's /etc/keystone.
+            "fernet_receipts": {"key_repository": f"{data}/fernet-keys"},
             "credential": {"key_repository": f"{data}/credential-keys"},
             "cache": {"enabled": "true", "backend": "dogpile.cache.memory"},
             "oslo_messaging_notifications": {"driver": "noop"},

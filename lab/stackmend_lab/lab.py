@@ -38,7 +38,7 @@ from .layout import (
     default_state_dir,
 )
 
-SCHEMA = 1  # raise it when data or configuration of an older lab no longer fit this code
+SCHEMA = 2  # raise it when data or configuration of an older lab no longer fit this code
 START_SECONDS = 120.0
 BOOT_SECONDS = 60.0
 CONTROL_SECONDS = 60.0

@@ -45,8 +45,9 @@ def running(record: Path) -> int | None:
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     pid = int(entry["pid"])
-    if pid in _children:
-        _children[pid].poll()
+    if pid in _children and _children[pid].poll() is not None:
+        del _children[pid]
+        return None
     started = _start_time(pid)
     return pid if started is not None and started == entry["started"] else None
 
@@ -73,9 +74,14 @@ def _gone(record: Path, seconds: float) -> bool:
 
 
 def _start_time(pid: int) -> str | None:
-    """Clock ticks after boot at which the process started (proc(5), field 22), None if it is gone or a zombie."""
+    """Clock ticks after boot at which the process started (proc(5), field 22), None if it is gone.
+
+    A zombie that somebody else has to reap is gone. One of ours is not until we have reaped it, and one whose other
+    threads still end is not either: it may hold its port.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ended = fields[0] == "Z" and pid not in _children and len(os.listdir(f"/proc/{pid}/task")) == 1
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] == "Z" else fields[19]
+    return None if ended else fields[19]
