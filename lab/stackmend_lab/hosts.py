@@ -241,7 +241,12 @@ class Hosts:
     def down(self) -> None:
         """Remove the hosts, their network and what was kept of them; nothing where there are none."""
         _need_root()
-        _podman("rm", "--force", "--ignore", "--time", "1", *(self.container(name) for name in self.members))
+        names = [self.container(name) for name in self.members]
+        for attempt in range(3):
+            # podman may see a container stop while it is about to kill it, and then gives up.
+            done = _podman("rm", "--force", "--ignore", "--time", "1", *names, check=attempt == 2)
+            if done.returncode == 0:
+                break
         _podman("network", "rm", "--force", self.prefix, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
