@@ -16,6 +16,7 @@ from ._model import Unavailable
 TIMEOUT = 30.0
 # Nobody's cloud has more pages of a thousand than this; a server whose "next" never ends is cut off here.
 MAX_PAGES = 10_000
+_VERSIONS = {"compute": "2", "identity": "3", "image": "2", "network": "2", "placement": "1"}
 
 
 class BadCloud(Exception):
@@ -32,8 +33,9 @@ class Cloud:
     requests: how many requests were sent, by method, token issue included as "TOKEN".
     """
 
-    def __init__(self, connection: Any, requests: collections.Counter[str], name: str) -> None:
-        self.connection = connection
+    def __init__(self, region: Any, requests: collections.Counter[str], name: str) -> None:
+        self._region = region
+        self._session = region.get_session()
         self.requests = requests
         self.name = name
         self._reason: Optional[str] = None
@@ -49,8 +51,7 @@ class Cloud:
         with self._lock:
             if self._access is None and self._reason is None:
                 try:
-                    session = self.connection.session
-                    self._access = session.auth.get_access(session)
+                    self._access = self._session.auth.get_access(self._session)
                 except Exception as error:  # noqa: BLE001 - every way to fail has its sentence
                     self._reason = _sentence("identity", self.name, error)
             if self._reason is not None:
@@ -66,6 +67,40 @@ class Cloud:
         """Whether the token carries a role that OpenStack's default policies let see every project."""
         return "admin" in {name.lower() for name in self.access.role_names}
 
+    def client(self, service: str) -> Any:
+        """A keystoneauth adapter for a service, as clouds.yaml wants it (interface, region, overrides).
+
+        openstacksdk's own proxies hide why an endpoint cannot be reached ("No endpoint data found").
+        """
+        from keystoneauth1.adapter import Adapter
+
+        region, version = self._region, _VERSIONS[service]
+        return Adapter(
+            session=self._session,
+            service_type=region.get_service_type(service),
+            service_name=region.get_service_name(service),
+            interface=region.get_interface(service),
+            region_name=region.get_region_name(service),
+            endpoint_override=region.get_endpoint(service),
+            min_version=version,
+            max_version=f"{version}.latest",
+        )
+
+    def newest_microversion(self, service: str, wanted: str) -> str:
+        """The microversion that is wanted, or the newest that the service has below it; Unavailable when it has none."""
+        from openstack import utils
+
+        self.access  # noqa: B018 - a cloud without a token gives one reason, not one per service
+        try:
+            newest = utils.maximum_supported_microversion(self.client(service), wanted)
+        except Exception as error:  # noqa: BLE001
+            raise Unavailable(_sentence(service, self.name, error)) from error
+        if newest is None:
+            # It did not answer, or is too old to say; asking for something tells which.
+            self.get(service, "/")
+            raise Unavailable(f"the {service} service of cloud {self.name} does not say which microversions it has")
+        return str(newest)
+
     def request(
         self, method: str, service: str, path: str, *, microversion: Optional[str] = None, **options: Any
     ) -> Any:
@@ -75,7 +110,7 @@ class Cloud:
         """
         self.access  # noqa: B018 - a cloud without a token gives one reason, not one per service
         try:
-            response = getattr(self.connection, service).request(
+            response = self.client(service).request(
                 path, method, microversion=microversion, raise_exc=False, **options
             )
         except (WriteRefused, Unavailable):
@@ -129,7 +164,6 @@ def connect(
     """
     try:
         import openstack.config
-        import openstack.connection
         import openstack.exceptions
         from keystoneauth1 import session as keystone_session
     except ImportError as error:
@@ -159,21 +193,33 @@ def connect(
         if not name and "envvars" not in known:
             raise BadCloud("no cloud is named: set stackmend_cloud to an entry of clouds.yaml (--cloud NAME)")
         if name and name not in known:
+            _check_yaml(clouds_file or config.config_filename)
             if not known:
                 places = clouds_file or "the current directory, ~/.config/openstack and /etc/openstack"
                 raise BadCloud(f"there is no clouds.yaml with a cloud {name!r}: looked in {places}")
             raise BadCloud(f"there is no cloud {name!r} in {clouds_file or config.config_filename}; it has {', '.join(known)}")
         region = config.get_one(cloud=name or "envvars", api_timeout=timeout)
-        connection = openstack.connection.Connection(config=region)
     except openstack.exceptions.SDKException as error:
         raise BadCloud(f"the entry {name!r} of clouds.yaml cannot be used: {_first_line(error)}") from error
     except (OSError, ValueError) as error:
         raise BadCloud(f"clouds.yaml cannot be read: {_first_line(error)}") from error
-    except Exception as error:
-        if type(error).__module__.startswith("yaml"):
-            raise BadCloud(f"clouds.yaml is not valid YAML: {_first_line(error)}") from error
-        raise
-    return Cloud(connection, requests, name or "envvars")
+    return Cloud(region, requests, name or "envvars")
+
+
+def _check_yaml(path: Optional[str]) -> None:
+    """openstacksdk passes over a file that is no YAML without a word."""
+    import os
+
+    import yaml
+
+    if path and os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            try:
+                yaml.safe_load(file)
+            except yaml.YAMLError as error:
+                where = getattr(error, "problem_mark", None)
+                line = f" (line {where.line + 1})" if where else ""
+                raise BadCloud(f"{path} is not valid YAML{line}: correct it") from error
 
 
 def _first_line(error: BaseException) -> str:

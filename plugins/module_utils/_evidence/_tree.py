@@ -80,9 +80,10 @@ class Tree:
             raise FileNotFoundError(path) from error
         except OSError as error:
             raise Unavailable(f"{path} cannot be read: {error.strerror}") from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Unavailable(f"{path} is not a regular file")
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Unavailable(f"{path} is not a regular file")
             try:
                 content = file.read(limit + 1)
             except OSError as error:

@@ -10,7 +10,6 @@ import json
 from typing import Any
 
 from .._session import Cloud
-from .._model import Unavailable
 
 
 def read(cloud: Cloud) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def read(cloud: Cloud) -> dict[str, Any]:
     hypervisors = []
     # 2.87 is the newest microversion whose answer still has cpu_info (nova api rest_api_version_history, 2.88).
     pages = cloud.pages(
-        "compute", "/os-hypervisors/detail", "hypervisors", params={"limit": 1000}, microversion=_supported(cloud, 87)
+        "compute", "/os-hypervisors/detail", "hypervisors", params={"limit": 1000}, microversion=cloud.newest_microversion("compute", "2.87")
     )
     for row in pages:
         hypervisors.append(
@@ -37,7 +36,7 @@ def read(cloud: Cloud) -> dict[str, Any]:
             }
         )
     # From 2.69 on a cell that is down shows as services of unknown status; the list of hypervisors just leaves it out.
-    services = cloud.get("compute", "/os-services", microversion=_supported(cloud, 69))["services"]
+    services = cloud.get("compute", "/os-services", microversion=cloud.newest_microversion("compute", "2.69"))["services"]
     gaps = []
     unseen = sorted({row.get("host", "?") for row in services if row.get("status") == "UNKNOWN"})
     if unseen:
@@ -48,16 +47,6 @@ def read(cloud: Cloud) -> dict[str, Any]:
             }
         )
     return {"hypervisors": hypervisors, "gaps": gaps}
-
-
-def _supported(cloud: Cloud, minor: int) -> str:
-    """The microversion 2.<minor>, or the newest that this nova has below it."""
-    from openstack import utils
-
-    newest = utils.maximum_supported_microversion(cloud.connection.compute, f"2.{minor}")
-    if newest is None:
-        raise Unavailable(f"the compute service of cloud {cloud.name} does not say which microversions it has")
-    return newest
 
 
 def _architecture(cpu_info: Any) -> str:
