@@ -9,10 +9,11 @@ Every release of every service is installed with pip, without its dependencies, 
 for its options by the program that is also run on hosts (_options_probe.py): once beside the newest libraries and once
 beside the oldest libraries that the release declares. What either run registers counts as registered.
 
-    python3 tools/option_data.py --work DIR [--base-python PYTHON]
+    python3 tools/option_data.py --work DIR [--base-python PYTHON] [--project NAME]
 
-DIR is kept between runs. PYTHON (3.10 or 3.11) has the newest release of all five services; without it a virtual
-environment is made in DIR. A release whose options cannot be listed under that Python is left out and named.
+DIR is kept between runs, and --project lists one project anew. PYTHON (3.10 or 3.11) has the newest release of all five
+services; without it a virtual environment is made in DIR. A release whose options cannot be listed under that Python is
+left out and named.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "plugins" / "module_utils" / "_evidence"
 
-# project: distribution, first and last major release; Train to 2026.2, nova from the oldest that is published.
+# project: distribution, first and last major release: to 2026.2 from the oldest that can still be listed.
 PROJECTS = {
     "nova": ("nova", 15, 34),
     "keystone": ("keystone", 16, 30),
     "glance": ("glance", 19, 33),
     "placement": ("openstack-placement", 2, 16),
-    "neutron": ("neutron", 15, 29),
+    "neutron": ("neutron", 20, 29),
 }
 LIBRARIES = re.compile(r"^(oslo[.-].*|keystonemiddleware|osprofiler|os-vif|os-brick|castellan|glance-store)$")
 HEADER = '''# Copyright (c) 2026, the Stackmend authors
@@ -66,13 +67,24 @@ if not hasattr(inspect, "getargspec"):
 class Absent(types.ModuleType):
     def __getattr__(self, name):
         return None if name.startswith("__") else Absent(name)
-for name in ("netifaces", "os_win", "pika_pool"):
+for name in ("netifaces", "os_win", "os_xenapi", "pika", "pika_pool"):
     sys.modules.setdefault(name, Absent(name))
 try:
     from oslo_utils import secretutils
     if not hasattr(secretutils, "md5"):
         secretutils.md5 = hashlib.md5
 except ImportError:
+    pass
+try:
+    from pyroute2 import nslink
+    if not hasattr(nslink, "nslink"):
+        nslink.nslink = Absent("nslink")
+except ImportError:
+    pass
+try:
+    from sqlalchemy.ext import associationproxy
+    associationproxy.ASSOCIATION_PROXY = associationproxy.AssociationProxyExtensionType.ASSOCIATION_PROXY
+except (ImportError, AttributeError):
     pass
 """
 
@@ -235,6 +247,10 @@ def main() -> None:
     install(python, helpers, *HELPERS)
     library: dict[str, dict[str, dict[str, Any]]] = {}
     answers: dict[str, dict[int, dict[str, Any]]] = {}
+    if options.project:  # the other projects stay as they were listed before
+        before = json.loads((work / "answers.json").read_text(encoding="utf-8"))
+        library = before["library"]
+        answers = {p: {int(r): found for r, found in by.items()} for p, by in before["answers"].items()}
     every_library = sorted({n for wishes in NAMESPACES["LIBRARIES"].values() for n in wishes})
     for project, (dist, first, last) in PROJECTS.items():
         if options.project and project not in options.project:
@@ -279,7 +295,7 @@ def main() -> None:
                 print(f"{project} {release} LEFT OUT, listed only {sorted(listed)}", file=sys.stderr)
             print(project, release, sum(len(o) for o in found.values()), flush=True)
     plugins = ask(python, [], [], plugins=True)["plugins"].get("*", {})
-    (work / "answers.json").write_text(json.dumps({"answers": answers, "library": library, "plugins": plugins}))
+    (work / "answers.json").write_text(json.dumps({"answers": answers, "library": library}), encoding="utf-8")
     for project, by_release in answers.items():
         releases = sorted(by_release)
         lines: dict[str, list[str]] = {}

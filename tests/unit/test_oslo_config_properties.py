@@ -95,9 +95,6 @@ def oslo(files: list[Path], environment: dict[str, str]) -> cfg.ConfigOpts | Non
         conf(
             [f"--config-file={path}" for path in files], project="none", default_config_files=[], default_config_dirs=[]
         )
-        for group, name in [*NAMES, ("api", "multi")]:
-            place = conf if group == "DEFAULT" else conf[group]
-            place[name]
         return conf
     except cfg.ConfigFileParseError:
         return None
@@ -158,10 +155,7 @@ def test_references_between_options_resolve_alike(values):
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "x.conf")
         path.write_text("".join(lines), encoding="utf-8")
-        try:
-            theirs = oslo([path], {})
-        except (RecursionError, cfg.Error, ValueError):
-            return  # options that refer to themselves
+        theirs = oslo([path], {})
         if theirs is None:
             return
         mine = ours.Effective([("/x.conf", read_file(Tree(directory), "/x.conf"))], {})
@@ -174,7 +168,10 @@ def test_references_between_options_resolve_alike(values):
 
         for group, name in values:
             found = mine.raw(group, name)
-            real = (theirs if group == "DEFAULT" else theirs[group])[name]
+            try:
+                real = (theirs if group == "DEFAULT" else theirs[group])[name]
+            except (RecursionError, cfg.Error):
+                continue  # an option that refers to itself, or to a group: the service does not come that far either
             assert ours.interpolate(found[0], group, look_up) == real
 
 

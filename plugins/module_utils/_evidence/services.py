@@ -52,6 +52,8 @@ _WSGI_PROCESS = re.compile(rf"\(wsgi:({_NAMES})")
 _WSGI_SERVER = re.compile(r"^(uwsgi|httpd|apache2|gunicorn|mod_wsgi|\(wsgi:)")
 _OVERRIDE = re.compile(r"^OS_[A-Z0-9_-]+__[A-Z0-9_-]+$|^OS_[A-Z]+_CONFIG_(DIR|FILES)$")
 _UNIT = re.compile(r"/([^/\n]+\.service)(?=/|$)", re.MULTILINE)
+# Without an argument for directories, oslo.config would read the default ones as well.
+_NO_DIRECTORY = "--config-dir=/nonexistent"
 UNIT_DIRECTORIES = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 
@@ -105,7 +107,7 @@ def _service(tree: Tree, name: str, programs: list[Program], options: Mapping[st
     mine = [program for program in programs if program.project == name]
     given = (options.get("config_files") or {}).get(name)
     if given:
-        arguments = tuple(f"--config-file={path}" for path in given)
+        arguments = (*_as_arguments(given), _NO_DIRECTORY)
         mine = [p._replace(arguments=arguments, wsgi=False, environment={}) for p in mine]
         mine = mine or [Program(name, name, arguments, {})]
     views: dict[tuple[Any, ...], View] = {}
@@ -428,8 +430,8 @@ def _containers(tree: Tree) -> Iterator[Program]:
         if files:
             unit = f"kolla-{name.replace('-', '_')}-container.service"
             has_unit = any(tree.exists(f"{d}/{unit}") for d in UNIT_DIRECTORIES)
-            arguments = tuple(f"--config-file={directory}/{f}" for f in dict.fromkeys(files))
-            arguments += ("--config-dir=/nonexistent",)  # the host's /etc/nova/nova.conf.d is not in the container
+            # the host's /etc/nova/nova.conf.d is not in the container
+            arguments = (*_as_arguments(f"{directory}/{f}" for f in dict.fromkeys(files)), _NO_DIRECTORY)
             yield Program(project, name, arguments, {}, unit=unit if has_unit else None, container=name)
 
 

@@ -210,10 +210,12 @@ def _list(description: Mapping[str, Any], value: str) -> Optional[Wrong]:
 
 def nearest(word: str, candidates: Iterable[str], least: float = 0.75) -> Optional[str]:
     """The one candidate that a misspelling was surely meant to be; None when there is none, or more than one."""
-    candidates = list(candidates)
+    # sha256 is no slip of sha512, nor tls 1.1 of 1.2: numbers are chosen, not mistyped
+    candidates = [c for c in candidates if re.findall(r"\d+", c) == re.findall(r"\d+", word)]
     same = [c for c in candidates if c.lower() == word.lower()]
-    if len(same) == 1:
-        return same[0]
+    slips = same or [c for c in candidates if len(c) > 2 and misspelt(word, c)]
+    if len(slips) == 1:
+        return slips[0]
     ranked = sorted(((difflib.SequenceMatcher(None, word, c).ratio(), c) for c in candidates), reverse=True)
     if not ranked or ranked[0][0] < least or (len(ranked) > 1 and ranked[0][0] - ranked[1][0] < 0.05):
         return None
