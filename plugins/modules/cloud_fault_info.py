@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - stackmend.openstack.cloud
 attributes:
   platform:
+    support: full
     platforms: posix
 options:
   faults:

@@ -30,6 +30,7 @@ attributes:
     support: full
     details: Servers that have left the host are not selected any more.
   platform:
+    support: full
     platforms: posix
 options:
   host:

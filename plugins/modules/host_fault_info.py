@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - stackmend.openstack.attributes.read_only
 attributes:
   platform:
+    support: full
     platforms: posix
 options:
   faults:

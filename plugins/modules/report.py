@@ -27,6 +27,7 @@ attributes:
     support: N/A
     details: Each run has a report of its own.
   platform:
+    support: full
     platforms: posix
   action:
     description: It is an action plugin and runs on the control node alone.
