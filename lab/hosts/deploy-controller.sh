@@ -60,5 +60,5 @@ as_nova() { runuser -u nova -- nova-manage "$@" >/dev/null 2>&1; }
 as_nova api_db sync
 as_nova cell_v2 map_cell0 --database_connection sqlite:////var/lib/nova/nova-cell0.sqlite
 as_nova db sync
-as_nova cell_v2 create_cell --name cell1
+as_nova cell_v2 create_cell --name cell1 || [ $? -eq 2 ]  # 2: it is there already
 systemctl enable --quiet --now nova-conductor nova-scheduler
