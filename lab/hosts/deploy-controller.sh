@@ -2,7 +2,8 @@
 # What a deployment tool leaves on a controller: placement, and nova's databases and services. Run on the host, as root.
 #
 # nova's scheduler only starts where it can talk to placement, so placement runs as well. Both are Debian's own (Zed);
-# SQLite and a message bus inside each process are enough for services that start and stay up.
+# SQLite and a message bus inside each process are enough for services that start and stay up; nobody asks placement for
+# more than its versions, which need no token, so there is no keystone.
 set -euo pipefail
 
 set_option() {  # file section option value: in place of what the section has
@@ -22,8 +23,9 @@ EOF
 
 install -d -m 0750 -o nova -g nova /etc/placement
 cat >/etc/placement/placement.conf <<'EOF'
-[api]
-auth_strategy = noauth2
+[keystone_authtoken]
+www_authenticate_uri = http://127.0.0.1:5000
+auth_type = none
 
 [placement_database]
 connection = sqlite:////var/lib/nova/placement.sqlite
