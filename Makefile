@@ -20,7 +20,8 @@ unit: .venv/installed-test
 
 lint: .venv/installed-lint sanity
 	$(BIN)/ruff check .
-	$(BIN)/mypy src lab plugins/module_utils
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src plugins/module_utils
 	$(BIN)/python tools/ansible_lint.py
 
 sanity: .venv/installed-lint

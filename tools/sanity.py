@@ -42,7 +42,9 @@ def _stand_in_for_get_pip(home: Path) -> None:
     """ansible-test fetches pip from a host of its own; Python brings one."""
     cache = home / "test/cache"
     cache.mkdir(parents=True)
-    script = "import runpy, sys\nsys.argv = ['ensurepip', '--upgrade']\nrunpy.run_module('ensurepip', run_name='__main__')\n"
+    script = (
+        "import runpy, sys\nsys.argv = ['ensurepip', '--upgrade']\nrunpy.run_module('ensurepip', run_name='__main__')\n"
+    )
     # The name holds the version of the script that ansible-test wants; it is made for those of core 2.19 to 2.21.
     for version in ("23_1_2", "24_0", "24_2", "24_3_1", "25_0", "25_1", "25_2", "25_3", "26_0"):
         (cache / f"get_pip_{version}.py").write_text(script, encoding="utf-8")

@@ -96,7 +96,8 @@ class Lab:
     @property
     def inventory(self) -> Path:
         """The Ansible inventory of the lab's hosts; it finds the state directory by `environ`."""
-        return _PACKAGE_PARENT.parent / "inventories" / "lab" / "hosts.yml"
+        installed = Path(__file__).parent / "inventory" / "hosts.yml"
+        return installed if installed.exists() else _PACKAGE_PARENT.parent / "inventories" / "lab" / "hosts.yml"
 
     @property
     def environ(self) -> dict[str, str]:

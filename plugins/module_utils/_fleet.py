@@ -61,7 +61,7 @@ def correlate(
             }
             try:
                 findings.extend(fault.report(finding) for finding in fault.detect(evidence))
-            except Exception as error:  # noqa: BLE001 - one broken check must not take the others with it
+            except Exception as error:
                 unknown.append(Unknown(fault.id, Target("fleet", "fleet"), broken(error)).as_dict())
 
     findings = [finding for finding in findings if at_least(finding["certainty"], min_certainty)]
@@ -83,9 +83,7 @@ def _order(finding: Mapping[str, Any]) -> tuple[Any, ...]:
     return severity, certainty, finding["fault"], finding["target"]["type"], finding["target"]["name"]
 
 
-def migration_peers(
-    hosts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def migration_peers(hosts: Mapping[str, Mapping[str, Any]], addresses: Mapping[str, str]) -> list[dict[str, Any]]:
     """The computes that reach each other by ssh, with the address that nova gives to them.
 
     hosts: {inventory name: its variables}. addresses: {service host: address}, as nova's API tells them; the variable

@@ -85,7 +85,10 @@ def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str,
         return "unchanged", ""
     changed_since = sorted(name for name in wanted if now.get(name) != after[name])
     if changed_since:
-        return "conflict", f"{', '.join(changed_since)} of image {entry['id']} was changed after the run and was left alone"
+        return (
+            "conflict",
+            f"{', '.join(changed_since)} of image {entry['id']} was changed after the run and was left alone",
+        )
     if not check_mode:
         patch(cloud, entry["id"], now, wanted)
     return ("would_restore" if check_mode else "restored"), ""

@@ -247,7 +247,7 @@ def _undo_login_shell(tree: Tree, entry: Mapping[str, Any], check_mode: bool) ->
         return "conflict", f"the shell of {entry['user']} was changed after the run and was left alone"
     if not check_mode:
         run = subprocess.run(
-            ["usermod", "--shell", entry["before"], entry["user"]], capture_output=True, text=True, timeout=60
+            ["usermod", "--shell", entry["before"], entry["user"]], capture_output=True, text=True, timeout=60, check=False
         )
         if run.returncode:
             raise JournalError(f"usermod could not set the shell of {entry['user']} back: {run.stderr.strip()}")
@@ -259,7 +259,7 @@ def _restart(entry: Mapping[str, Any], check_mode: bool) -> dict[str, str]:
     if check_mode:
         return {"what": what, "status": "would_restore", "reason": ""}
     try:
-        run = subprocess.run(entry["command"], capture_output=True, text=True, timeout=300)
+        run = subprocess.run(entry["command"], capture_output=True, text=True, timeout=300, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         return {"what": what, "status": "restored", "reason": f"the restart could not be made: {error}"}
     # The state that is restored may be one in which the service cannot start: that is what undoing was asked for.

@@ -32,7 +32,9 @@ def limit_of(max_changes: Any, population: int) -> int:
     for value in max_changes if isinstance(max_changes, (list, tuple)) else [max_changes]:
         text = str(value).strip().replace(" ", "")
         if isinstance(value, bool) or not re.fullmatch(r"\d+%?", text):
-            raise ValueError(f"stackmend_max_changes is {value!r}: give a number of targets or a percentage such as 20%")
+            raise ValueError(
+                f"stackmend_max_changes is {value!r}: give a number of targets or a percentage such as 20%"
+            )
         if text.endswith("%"):
             limits.append(max(SMALLEST_SHARE, math.ceil(population * int(text[:-1]) / 100)))
         else:
@@ -59,10 +61,10 @@ def plan(
     "control": bool}. A step is {"id", "host" (None: the control node), "role", "vars", "risk", "approved", "rolled",
     "keys", "faults"}; in check mode the steps that are not approved are in it too, so that their difference can be shown.
     """
-    findings = [dict(finding) for finding in findings]
-    over = _over_the_limit(findings, max_changes, checked)
+    judged = [dict(finding) for finding in findings]
+    over = _over_the_limit(judged, max_changes, checked)
     steps: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for finding in findings:
+    for finding in judged:
         remedy, fault = finding["remedy"], finding["fault"]
         if remedy is None:
             continue
@@ -106,7 +108,7 @@ def plan(
     together = [step["host"] for step in ordered if step["host"] and not step["rolled"]]
     rolled = [step["host"] for step in ordered if step["host"] and step["rolled"]]
     return {
-        "findings": findings,
+        "findings": judged,
         "steps": ordered,
         "together": list(dict.fromkeys(together)),
         "rolled": sorted(dict.fromkeys(rolled), key=lambda host: _rank(host, groups)),
@@ -179,7 +181,9 @@ def settle(
     Returns {"findings", "changed": how many targets were changed, "new": findings that were not there before}.
     """
     still = {key_of(finding): finding for finding in after["findings"]}
-    unseen = {(entry["fault"], entry["target"]["type"], entry["target"]["id"]): entry["reason"] for entry in after["unknown"]}
+    unseen = {
+        (entry["fault"], entry["target"]["type"], entry["target"]["id"]): entry["reason"] for entry in after["unknown"]
+    }
     ran = {key: step for step in planned["steps"] if step["approved"] for key in step["keys"]}
     findings = [dict(finding) for finding in planned["findings"]]
     changed = set()

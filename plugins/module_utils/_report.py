@@ -53,7 +53,7 @@ def build(
 
 def undone(places: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     """What a rollback did: {place: what journal_rollback returned there} as a list; a place without an answer failed."""
-    entries = []
+    entries: list[dict[str, str]] = []
     for place, result in places.items():
         if "undone" in result:
             entries.extend({"host": place, **entry} for entry in result["undone"])
@@ -107,10 +107,14 @@ def summary(report: Mapping[str, Any]) -> str:
     """One sentence: what was looked at and what came of it."""
     if report["mode"] == "rollback":
         restored = sum(entry["status"] in ("restored", "would_restore") for entry in report["undone"])
-        verb = "would be restored" if any(entry["status"] == "would_restore" for entry in report["undone"]) else "restored"
+        verb = (
+            "would be restored" if any(entry["status"] == "would_restore" for entry in report["undone"]) else "restored"
+        )
         return f"Run {report['run_id']}: {restored} of {len(report['undone'])} changes {verb}."
     checked = report["checked"]
-    objects = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(checked["objects"].items()))
+    objects = ", ".join(
+        f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(checked["objects"].items())
+    )
     counts: dict[str, int] = {}
     for finding in report["findings"]:
         counts[_status(finding)] = counts.get(_status(finding), 0) + 1
@@ -131,7 +135,7 @@ def _rollback_table(report: Mapping[str, Any]) -> str:
 
 
 def _status(finding: Mapping[str, Any]) -> str:
-    return finding["status"].replace("_", " ")
+    return str(finding["status"]).replace("_", " ")
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -145,7 +149,9 @@ def _by_reason(unknown: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         grouped.setdefault((entry["target"]["name"], entry["reason"]), []).append(entry["fault"])
     lines: dict[str, list[str]] = {}
     for (target, reason), faults in grouped.items():
-        shown = ", ".join(sorted(set(faults))[:4]) + (f" and {len(set(faults)) - 4} more" if len(set(faults)) > 4 else "")
+        shown = ", ".join(sorted(set(faults))[:4]) + (
+            f" and {len(set(faults)) - 4} more" if len(set(faults)) > 4 else ""
+        )
         lines.setdefault(reason, []).append(f"{target} ({shown})")
     return lines
 

@@ -52,7 +52,7 @@ class Cloud:
             if self._access is None and self._reason is None:
                 try:
                     self._access = self._session.auth.get_access(self._session)
-                except Exception as error:  # noqa: BLE001 - every way to fail has its sentence
+                except Exception as error:
                     self._reason = _sentence("identity", self.name, error)
             if self._reason is not None:
                 raise Unavailable(self._reason)
@@ -93,7 +93,7 @@ class Cloud:
         self.access  # noqa: B018 - a cloud without a token gives one reason, not one per service
         try:
             newest = utils.maximum_supported_microversion(self.client(service), wanted)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise Unavailable(_sentence(service, self.name, error)) from error
         if newest is None:
             # It did not answer, or is too old to say; asking for something tells which.
@@ -110,12 +110,10 @@ class Cloud:
         """
         self.access  # noqa: B018 - a cloud without a token gives one reason, not one per service
         try:
-            response = self.client(service).request(
-                path, method, microversion=microversion, raise_exc=False, **options
-            )
+            response = self.client(service).request(path, method, microversion=microversion, raise_exc=False, **options)
         except (WriteRefused, Unavailable):
             raise
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise Unavailable(_sentence(service, self.name, error)) from error
         if response.status_code >= 500 or response.status_code in (401, 403):
             raise Unavailable(
@@ -133,21 +131,22 @@ class Cloud:
                 f"with {response.status_code}"
             )
         try:
-            return response.json()
+            document: dict[str, Any] = response.json()
         except ValueError as error:
             raise Unavailable(f"the {service} service of cloud {self.name} answered GET {path} without JSON") from error
+        return document
 
     def pages(
         self, service: str, path: str, key: str, *, params: Mapping[str, Any], microversion: Optional[str] = None
     ) -> Iterator[dict[str, Any]]:
         """Every item of a paged collection, in the styles of glance ("next") and nova ("<key>_links")."""
-        page: Optional[str] = path
+        page = path
         query: Optional[Mapping[str, Any]] = params
         for _page in range(MAX_PAGES):
             document = self.get(service, page, params=query, microversion=microversion)
             yield from document[key]
             links = [link["href"] for link in document.get(key + "_links", ()) if link["rel"] == "next"]
-            page, query = (links[0] if links else document.get("next")), None
+            page, query = (links[0] if links else document.get("next") or ""), None
             if not page:
                 return
         raise Unavailable(f"the {service} service of cloud {self.name} did not come to the end of {path}")
@@ -174,7 +173,7 @@ def connect(
 
     requests: collections.Counter[str] = collections.Counter()
 
-    class Session(keystone_session.Session):
+    class Session(keystone_session.Session):  # type: ignore[misc]  # keystoneauth1 has no types
         """Counts requests, and refuses to send those that could change something."""
 
         def request(self, url: str, method: str, **options: Any) -> Any:
@@ -197,7 +196,9 @@ def connect(
             if not known:
                 places = clouds_file or "the current directory, ~/.config/openstack and /etc/openstack"
                 raise BadCloud(f"there is no clouds.yaml with a cloud {name!r}: looked in {places}")
-            raise BadCloud(f"there is no cloud {name!r} in {clouds_file or config.config_filename}; it has {', '.join(known)}")
+            raise BadCloud(
+                f"there is no cloud {name!r} in {clouds_file or config.config_filename}; it has {', '.join(known)}"
+            )
         region = config.get_one(cloud=name or "envvars", api_timeout=timeout)
     except openstack.exceptions.SDKException as error:
         raise BadCloud(f"the entry {name!r} of clouds.yaml cannot be used: {_first_line(error)}") from error
@@ -232,7 +233,9 @@ def _sentence(service: str, cloud: str, error: BaseException) -> str:
 
     where = f"the {service} service of cloud {cloud}"
     if isinstance(error, exceptions.Unauthorized):
-        return f"keystone of cloud {cloud} refused the credentials of clouds.yaml (401): check user, password and project"
+        return (
+            f"keystone of cloud {cloud} refused the credentials of clouds.yaml (401): check user, password and project"
+        )
     if isinstance(error, exceptions.ConnectTimeout):
         return f"{where} did not answer in time"
     if isinstance(error, exceptions.ConnectFailure):

@@ -82,7 +82,6 @@ addresses:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target

@@ -95,7 +95,6 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.scripts import (
     COMMANDS,

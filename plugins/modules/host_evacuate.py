@@ -95,7 +95,6 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, Cloud, connect
 
@@ -126,7 +125,9 @@ def refusals(service: dict[str, Any], fenced: str) -> list[str]:
     host = service["host"]
     found = []
     if service["state"] == "up":
-        found.append(f"the compute service of {host} is up: its servers are running there, and nova would refuse each of them")
+        found.append(
+            f"the compute service of {host} is up: its servers are running there, and nova would refuse each of them"
+        )
     if fenced != host:
         found.append(
             f"fencing of {host} is not confirmed: make sure that its power is off, then repeat its exact name in `fenced`"
@@ -137,7 +138,11 @@ def refusals(service: dict[str, Any], fenced: str) -> list[str]:
 def servers_on(cloud: Cloud, host: str) -> list[dict[str, Any]]:
     """The servers whose host is exactly this one, of all projects."""
     pages = cloud.pages(
-        "compute", "/servers/detail", "servers", params={"all_tenants": 1, "host": host, "limit": 1000}, microversion=READ
+        "compute",
+        "/servers/detail",
+        "servers",
+        params={"all_tenants": 1, "host": host, "limit": 1000},
+        microversion=READ,
     )
     # The filter is exact for administrators; to others nova does not apply it at all.
     return [server for server in pages if server.get("OS-EXT-SRV-ATTR:host") == host]

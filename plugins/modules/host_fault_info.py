@@ -128,7 +128,6 @@ observations:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree

@@ -90,7 +90,6 @@ run_id:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils import _image_properties as images
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
     ARGUMENTS,

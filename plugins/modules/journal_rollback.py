@@ -70,7 +70,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.stackmend.openstack.plugins.module_utils import _image_properties as images
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import DIRECTORY, Journal, JournalError

@@ -108,9 +108,7 @@ def _run(playbook: str, inventory: Inventory, variables: Mapping[str, Any], **op
 
 
 def _variables(cloud: str | None, faults: Sequence[str], min_certainty: str | None) -> dict[str, Any]:
-    return _given(
-        stackmend_cloud=cloud, stackmend_faults=list(faults) or None, stackmend_min_certainty=min_certainty
-    )
+    return _given(stackmend_cloud=cloud, stackmend_faults=list(faults) or None, stackmend_min_certainty=min_certainty)
 
 
 def _given(**variables: Any) -> dict[str, Any]:

@@ -48,7 +48,9 @@ _faults = click.option(
     "--fault", "faults", multiple=True, metavar="ID", callback=_known, help="Only this fault; may be repeated."
 )
 _certainty = click.option("--min-certainty", type=click.Choice(CERTAINTIES), help="Leave out what is less certain.")
-_format = click.option("--format", "form", type=click.Choice(sorted(report.FORMATS)), default="table", show_default=True)
+_format = click.option(
+    "--format", "form", type=click.Choice(sorted(report.FORMATS)), default="table", show_default=True
+)
 _output = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead.")
 _check = click.option("--check", is_flag=True, help="Change nothing; say what would be changed.")
 
@@ -107,7 +109,11 @@ def diagnose(
 @click.option("--diff", is_flag=True, help="Show the difference that each remedy makes.")
 @click.option("--approve", type=click.Choice(RISKS), help="Highest risk that may be applied; safe without it.")
 @click.option(
-    "--approve-target", "targets", multiple=True, metavar="FAULT=ID", help="Approve one target by name; may be repeated."
+    "--approve-target",
+    "targets",
+    multiple=True,
+    metavar="FAULT=ID",
+    help="Approve one target by name; may be repeated.",
 )
 @click.option("--max-changes", metavar="N|N%", help="Most targets of one fault that may be changed.")
 @_format
@@ -244,7 +250,9 @@ def _breaker(fault: str) -> Any:
         raise click.UsageError(f"the lab has no breaker for {fault!r}{hint}")
     breaker = breakers.load(fault)
     if breaker.needs != "cloud":
-        raise RunFailed(f"{fault} lives on systemd hosts: molecule and the tests break and mend it there (they need root)")
+        raise RunFailed(
+            f"{fault} lives on systemd hosts: molecule and the tests break and mend it there (they need root)"
+        )
     return breaker
 
 
@@ -253,7 +261,9 @@ def _by_fault(targets: Sequence[str]) -> dict[str, list[str]]:
     for text in targets:
         fault, equals, target = text.partition("=")
         if not (fault and equals and target):
-            raise click.UsageError(f"--approve-target {text!r}: write it as FAULT=ID, with the id that the report gives")
+            raise click.UsageError(
+                f"--approve-target {text!r}: write it as FAULT=ID, with the id that the report gives"
+            )
         approved.setdefault(fault, []).append(target)
     return approved
 

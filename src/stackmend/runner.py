@@ -105,7 +105,7 @@ class _Listener:
             differences = data.get("res", {}).get("diff")
             if differences and self._on_diff:
                 self._on_diff(data["host"], differences if isinstance(differences, list) else [differences])
-        return kind == "playbook_on_stats"
+        return bool(kind == "playbook_on_stats")
 
     def _tell(self, stage: str, done: int) -> None:
         self._stage, self._done = stage, done

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from stackmend_lab import Lab
+from stackmend_lab.layout import SERVICES
 
 # What running services write by themselves; everything else in a host's tree is state that only a remedy may change.
 _OWN_WRITINGS = ("/var/log/", "/var/lib/nova/", "/var/lib/glance/", "/var/lib/stackmend/")
@@ -56,6 +58,19 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in image.items() if name not in ("updated_at", "self", "file", "schema")}
 
 
+def free_ports() -> int:
+    """The first of as many free ports as a lab needs."""
+    for base in range(20100, 28000, 50):
+        try:
+            for port in range(base, base + len(SERVICES)):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    pytest.fail("no free range of ports for a lab")
+
+
 @pytest.fixture(scope="session")
 def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Journals and reports of these tests, apart from the user's own."""
@@ -75,14 +90,14 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def lab(state_home: Path) -> Iterator[Lab]:
     """The embedded lab in a directory of its own, up."""
     os.environ["STACKMEND_LAB_DIR"] = str(state_home / "lab")
-    os.environ.setdefault("STACKMEND_LAB_PORT_BASE", "28870")
+    os.environ["STACKMEND_LAB_PORT_BASE"] = str(free_ports())
     lab = Lab()
     lab.up(lambda line: print(line, file=sys.stderr))
     try:
         yield lab
     finally:
         lab.down(wipe=True)
-        del os.environ["STACKMEND_LAB_DIR"]
+        del os.environ["STACKMEND_LAB_DIR"], os.environ["STACKMEND_LAB_PORT_BASE"]
 
 
 @pytest.fixture(scope="session")

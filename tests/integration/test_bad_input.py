@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import stackmend
 import yaml
 from stackmend_lab import Lab
 from stackmend_lab.lab import LabError
+
+import stackmend
 
 CLOUD_FAULTS = ("image_guest_agent_missing", "image_ide_bus")
 
@@ -81,7 +82,7 @@ def test_bad_input_gets_a_sentence(lab: Lab, arguments: tuple[str, ...], status:
 
 
 def test_no_clouds_yaml_at_all(lab: Lab, tmp_path: Path) -> None:
-    with pytest.raises(stackmend.RunFailed, match="there is no clouds.yaml with a cloud 'stackmend-lab'"):
+    with pytest.raises(stackmend.RunFailed, match=r"there is no clouds\.yaml with a cloud 'stackmend-lab'"):
         stackmend.diagnose(
             lab.inventory, faults=CLOUD_FAULTS, variables={"stackmend_clouds_file": str(tmp_path / "nothing.yaml")}
         )

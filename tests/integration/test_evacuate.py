@@ -50,8 +50,20 @@ def _evacuate(lab: Lab, tmp_path: Path, *arguments: str, **variables: Any) -> tu
     """Run the playbook; its exit status, what it said of the servers, and all it printed."""
     given = tmp_path / "variables.json"
     given.write_text(json.dumps(variables), encoding="utf-8")
-    command = ["ansible-playbook", "-i", str(lab.inventory), "-e", f"@{given}", *arguments, "stackmend.openstack.evacuate"]
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    command = [
+        "ansible-playbook",
+        "-i",
+        str(lab.inventory),
+        "-e",
+        f"@{given}",
+        *arguments,
+        "stackmend.openstack.evacuate",
+    ]
+    environment = {
+        **os.environ,
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    }
     run = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, check=False)
     start = run.stdout.find('{\n    "msg": {')
     said = json.JSONDecoder().raw_decode(run.stdout[start:])[0]["msg"] if start >= 0 else {}
@@ -78,9 +90,9 @@ def test_a_part_of_a_name_is_no_host(lab: Lab, tmp_path: Path) -> None:
 
 def test_the_naive_search_would_take_three_hosts(lab: Lab) -> None:
     with lab.cloud() as cloud:
-        found = cloud.compute.get(
-            "/os-hypervisors?hypervisor_hostname_pattern=HOST-34", microversion="2.53"
-        ).json()["hypervisors"]
+        found = cloud.compute.get("/os-hypervisors?hypervisor_hostname_pattern=HOST-34", microversion="2.53").json()[
+            "hypervisors"
+        ]
         names = [row["hypervisor_hostname"] for row in cloud.compute.get("/os-hypervisors").json()["hypervisors"]]
     assert sorted(row["hypervisor_hostname"] for row in found) == ["HOST-34", "HOST-340", "HOST-341"]
     assert sorted(like(HOST, names)) == ["HOST-34", "HOST-340", "HOST-341"], "and we predict what nova finds"

@@ -48,7 +48,9 @@ def test_more_images_cost_no_more_requests_until_a_page_is_full(lab: Lab) -> Non
             cloud = _connect(lab)
             CloudReader(cloud)("images")
             counts.append(cloud.requests["GET"])
-            made = [admin.image.create_image(name=f"many-{n}", disk_format="raw", container_format="bare") for n in range(5)]
+            made = [
+                admin.image.create_image(name=f"many-{n}", disk_format="raw", container_format="bare") for n in range(5)
+            ]
         for image in made:
             admin.image.delete_image(image.id)
         for image in list(admin.image.images()):

@@ -19,4 +19,4 @@ def test_the_pages_of_the_faults_are_fresh() -> None:
 
 def test_every_page_belongs_to_a_fault() -> None:
     pages = runpy.run_path(str(ROOT / "tools/fault_pages.py"))["pages"]()
-    assert {path for path in (ROOT / "docs/faults").glob("*.md")} == set(pages)
+    assert set((ROOT / "docs/faults").glob("*.md")) == set(pages)

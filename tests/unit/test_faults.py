@@ -66,5 +66,6 @@ def test_a_finding_can_be_reported_as_json_and_names_what_to_do(fault: Any) -> N
             fixture = yaml.safe_load(path.read_text(encoding="utf-8"))
             for finding in fault.detect(_evidence(fixture)):
                 document = json.loads(json.dumps(fault.report(finding)))
-                assert document["summary"] and document["expected"]
+                assert document["summary"]
+                assert document["expected"]
                 assert document["remedy"] or document["reason"], "a finding without a remedy says why"

@@ -24,7 +24,12 @@ def _finding(
         "certainty": "certain",
         "severity": "high",
         "evidence": {"subject": more.pop("subject", "hw_cdrom_bus")},
-        "remedy": {"role": role, "risk": risk, "vars": {f"{role}_wishes": [{"id": target, **more}]}, "rolled": risk == "restart"},
+        "remedy": {
+            "role": role,
+            "risk": risk,
+            "vars": {f"{role}_wishes": [{"id": target, **more}]},
+            "rolled": risk == "restart",
+        },
         "status": "found",
         "reason": "",
     }

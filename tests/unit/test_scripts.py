@@ -13,7 +13,10 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tre
 
 FOUND = {
     "shell": ("nova host-evacuate HOST-34\n", ("host-evacuate", "HOST-34", 1)),
-    "shell with options": ("nova --os-cloud prod host-evacuate --target_host spare HOST-34\n", ("host-evacuate", "HOST-34", 1)),
+    "shell with options": (
+        "nova --os-cloud prod host-evacuate --target_host spare HOST-34\n",
+        ("host-evacuate", "HOST-34", 1),
+    ),
     "variable": ('#!/bin/sh\nnova host-evacuate "$1"\n', ("host-evacuate", None, 2)),
     "continued line": ("nova host-evacuate \\\n  HOST-34\n", ("host-evacuate", "HOST-34", 1)),
     "live": ("/usr/bin/nova host-evacuate-live --max-servers 2 HOST-34", ("host-evacuate-live", "HOST-34", 1)),
@@ -63,7 +66,12 @@ def test_what_only_looks_like_it_is_not(name: str) -> None:
     ("line", "argument", "exact", "changed"),
     [
         ("nova host-evacuate c1", "c1", "c1", "nova host-evacuate --strict c1"),
-        ("nova host-evacuate c1 # tonight", "c1", "c1.example.org", "nova host-evacuate --strict c1.example.org # tonight"),
+        (
+            "nova host-evacuate c1 # tonight",
+            "c1",
+            "c1.example.org",
+            "nova host-evacuate --strict c1.example.org # tonight",
+        ),
         ('  nova host-evacuate "$1" || exit 1', None, None, '  nova host-evacuate --strict "$1" || exit 1'),
         ("nova host-evacuate c1-other c1", "c1", "c1.x", "nova host-evacuate --strict c1-other c1.x"),
         ("run(['nova', 'host-evacuate', h])", None, None, None),

@@ -21,7 +21,11 @@ def read(cloud: Cloud) -> dict[str, Any]:
     hypervisors = []
     # 2.87 is the newest microversion whose answer still has cpu_info (nova api rest_api_version_history, 2.88).
     pages = cloud.pages(
-        "compute", "/os-hypervisors/detail", "hypervisors", params={"limit": 1000}, microversion=cloud.newest_microversion("compute", "2.87")
+        "compute",
+        "/os-hypervisors/detail",
+        "hypervisors",
+        params={"limit": 1000},
+        microversion=cloud.newest_microversion("compute", "2.87"),
     )
     for row in pages:
         hypervisors.append(
@@ -36,7 +40,9 @@ def read(cloud: Cloud) -> dict[str, Any]:
             }
         )
     # From 2.69 on a cell that is down shows as services of unknown status; the list of hypervisors just leaves it out.
-    services = cloud.get("compute", "/os-services", microversion=cloud.newest_microversion("compute", "2.69"))["services"]
+    services = cloud.get("compute", "/os-services", microversion=cloud.newest_microversion("compute", "2.69"))[
+        "services"
+    ]
     gaps = []
     unseen = sorted({row.get("host", "?") for row in services if row.get("status") == "UNKNOWN"})
     if unseen:

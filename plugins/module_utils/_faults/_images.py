@@ -39,9 +39,7 @@ def not_ours(image: Image, project: str) -> str:
     return ""
 
 
-def remedy(
-    image: Image, changes: Mapping[str, Optional[str]], subject: str, risk: str = Risk.SAFE
-) -> Remedy:
+def remedy(image: Image, changes: Mapping[str, Optional[str]], subject: str, risk: str = Risk.SAFE) -> Remedy:
     """Set properties of an image (or remove them: None), provided that they still are as they were seen."""
     wishes = [
         {

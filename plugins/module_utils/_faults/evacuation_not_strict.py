@@ -59,7 +59,11 @@ def _finding(target: Target, call: Mapping[str, Any], names: Sequence[str]) -> F
         others = collisions(names)
     others = {name: hit for name, hit in others.items() if hit}
     where = f"{call['path']}:{call['line']}"
-    what = "searches hypervisors by pattern" if call["command"] == "search" else f"calls {call['command']} without --strict"
+    what = (
+        "searches hypervisors by pattern"
+        if call["command"] == "search"
+        else f"calls {call['command']} without --strict"
+    )
     if others:
         asked, hit = next(iter(others.items()))
         effect = f"asking for {asked} also takes {', '.join(hit[:5])}{' and more' if len(hit) > 5 else ''}"
@@ -113,7 +117,9 @@ def _remedy(
         "subject": f"{call['path']}:{call['line']}",
     }
     # It is the operator's own code, run when hosts fail: nobody wants to learn of its change that night.
-    return Remedy("evacuation_strict", Risk.DISRUPTIVE, {"evacuation_strict_calls": [wish]}), "it is the operator's own code"
+    return Remedy(
+        "evacuation_strict", Risk.DISRUPTIVE, {"evacuation_strict_calls": [wish]}
+    ), "it is the operator's own code"
 
 
 FAULT = Fault(

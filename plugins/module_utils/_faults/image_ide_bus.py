@@ -97,9 +97,7 @@ def _certainty(machines: Mapping[str, str]) -> str:
     return Certainty.PROBABLE if any(without) else Certainty.POSSIBLE
 
 
-def _finding(
-    image: _images.Image, bus: str, machines: Mapping[str, str], certainty: str, project: str
-) -> Finding:
+def _finding(image: _images.Image, bus: str, machines: Mapping[str, str], certainty: str, project: str) -> Finding:
     actual = {
         Certainty.CERTAIN: "no machine it would run on has an IDE controller, so its servers do not start",
         Certainty.PROBABLE: "some computes give it a machine without an IDE controller, where its servers do not start",
@@ -126,9 +124,7 @@ def _finding(
     )
 
 
-def _remedy(
-    image: _images.Image, bus: str, machines: Mapping[str, str], project: str
-) -> tuple[Remedy, str]:
+def _remedy(image: _images.Image, bus: str, machines: Mapping[str, str], project: str) -> tuple[Remedy, str]:
     """The smallest change that lets the image boot, and why it waits for approval where it does."""
     windows = _images.is_windows(image)
     changes: dict[str, Optional[str]] = {bus: None}
