@@ -24,6 +24,7 @@ import re
 import runpy
 import subprocess
 import sys
+import textwrap
 import venv
 from pathlib import Path
 from typing import Any
@@ -192,11 +193,11 @@ def notation(dest: str, description: dict[str, Any], span: str) -> str:
         fields[1] += kind[item["type"]]
     limits = item if item else description
     if "choices" in limits:
-        fields.append("c=" + ",".join(quote(str(c), safe="+/:") for c in limits["choices"]))
+        fields += pieces("c=", [quote(str(c), safe="+/:") for c in limits["choices"]])
     if "min" in limits or "max" in limits:
         fields.append(f"r={limits.get('min', '')}..{limits.get('max', '')}")
     if description.get("deprecated"):
-        fields.append("d=" + ",".join(f"{g}/{n}" for g, n in description["deprecated"]))
+        fields += pieces("d=", [f"{g}/{n}" for g, n in description["deprecated"]])
     flags = "".join(
         letter
         for letter, set_ in (
@@ -209,7 +210,12 @@ def notation(dest: str, description: dict[str, Any], span: str) -> str:
     )
     if flags:
         fields.append("f=" + flags)
-    return " ".join(fields)
+    return textwrap.fill(" ".join(fields), 118, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
+
+
+def pieces(label: str, values: list[str], at_once: int = 4) -> list[str]:
+    """Values as fields that are short enough for a line."""
+    return [label + ",".join(values[i : i + at_once]) for i in range(0, len(values), at_once)]
 
 
 def spans(by_release: dict[int, dict[str, Any]], releases: list[int]) -> list[tuple[str, dict[str, Any]]]:
@@ -232,6 +238,30 @@ def table(lines_by_group: dict[str, list[str]]) -> str:
         out.append(f"[{group}]")
         out.extend(sorted(lines_by_group[group]))
     return "\n".join(out) + "\n"
+
+
+def write(answers: dict[str, dict[int, Any]], library: dict[str, Any], plugins: dict[str, Any]) -> None:
+    """Write the tables."""
+    for project, by_release in answers.items():
+        releases = sorted(by_release)
+        lines: dict[str, list[str]] = {}
+        for group in {g for found in by_release.values() for g in found}:
+            for dest in {d for found in by_release.values() for d in found.get(group, ())}:
+                history = {r: by_release[r].get(group, {}).get(dest) for r in releases}
+                for span, description in spans({r: d for r, d in history.items() if d}, releases):
+                    lines.setdefault(group, []).append(notation(dest, description, span))
+        text = HEADER.format(title=f"The options that {project} registers, by its major release.")
+        text += f"RELEASES = {tuple(releases)!r}\n\nOPTIONS = r'''\n{table(lines)}'''\n"
+        (TARGET / f"_options_{project}.py").write_text(text, encoding="utf-8")
+    title = "The options of the libraries that services share, of every release, so that none is called unknown."
+    text = HEADER.format(title=title)
+    text += "OPTIONS = {\n"
+    listed = {**library, "keystoneauth1": {"*": plugins}}
+    for namespace in sorted(listed):
+        lines = {g: [notation(d, o, "-") for d, o in options_.items()] for g, options_ in listed[namespace].items()}
+        text += f"    {json.dumps(namespace)}: r'''\n{table(lines)}''',\n"
+    text += "}\n"
+    (TARGET / "_options_library.py").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -296,26 +326,7 @@ def main() -> None:
             print(project, release, sum(len(o) for o in found.values()), flush=True)
     plugins = ask(python, [], [], plugins=True)["plugins"].get("*", {})
     (work / "answers.json").write_text(json.dumps({"answers": answers, "library": library}), encoding="utf-8")
-    for project, by_release in answers.items():
-        releases = sorted(by_release)
-        lines: dict[str, list[str]] = {}
-        for group in {g for found in by_release.values() for g in found}:
-            for dest in {d for found in by_release.values() for d in found.get(group, ())}:
-                history = {r: by_release[r].get(group, {}).get(dest) for r in releases}
-                for span, description in spans({r: d for r, d in history.items() if d}, releases):
-                    lines.setdefault(group, []).append(notation(dest, description, span))
-        text = HEADER.format(title=f"The options that {project} registers, by its major release.")
-        text += f"RELEASES = {tuple(releases)!r}\n\nOPTIONS = r'''\n{table(lines)}'''\n"
-        (TARGET / f"_options_{project}.py").write_text(text, encoding="utf-8")
-    title = "The options of the libraries that services share, of every release, so that none is called unknown."
-    text = HEADER.format(title=title)
-    text += "OPTIONS = {\n"
-    library["keystoneauth1"] = {"*": plugins}
-    for namespace in sorted(library):
-        lines = {g: [notation(d, o, "-") for d, o in options_.items()] for g, options_ in library[namespace].items()}
-        text += f"    {json.dumps(namespace)}: r'''\n{table(lines)}''',\n"
-    text += "}\n"
-    (TARGET / "_options_library.py").write_text(text, encoding="utf-8")
+    write(answers, library, plugins)
 
 
 if __name__ == "__main__":

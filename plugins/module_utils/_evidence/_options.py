@@ -11,7 +11,8 @@ pairs that also set it).
 
 Bundled notation, a line an option: `name type span [c=choices] [r=min..max] [d=group/name,...] [f=flags]`. type: m for
 multi-valued, then s b i f p l d o by the first letter of the type (p port, o other), then the letter of a list's items.
-span: the major releases that register it so. flags: s secret, r removing, i ignore_case, b bounds.
+span: the major releases that register it so. flags: s secret, r removing, i ignore_case, b bounds. A field may come
+more than once, and a line that begins with a blank continues the one before.
 """
 
 from __future__ import annotations
@@ -62,14 +63,14 @@ def _description(fields: list[str]) -> dict[str, Any]:
             choices: list[Any] = [unquote(choice) for choice in value.split(",")]
             if limits["type"] in ("int", "port"):
                 choices = [int(choice) for choice in choices]
-            limits["choices"] = choices
+            limits.setdefault("choices", []).extend(choices)
         elif label == "r":
             low, _dots, high = value.partition("..")
             for name, bound in (("min", low), ("max", high)):
                 if bound:
                     limits[name] = float(bound) if "." in bound or "e" in bound else int(bound)
         elif label == "d":
-            found["deprecated"] = [pair.split("/", 1) for pair in value.split(",")]
+            found.setdefault("deprecated", []).extend(pair.split("/", 1) for pair in value.split(","))
         else:
             for flag in value:
                 (limits if flag == "i" else found)[_FLAGS[flag]] = True
@@ -78,7 +79,7 @@ def _description(fields: list[str]) -> dict[str, Any]:
 
 def _lines(table: str) -> Iterable[tuple[str, list[str]]]:
     group = ""
-    for line in table.split("\n"):
+    for line in table.replace("\n ", " ").split("\n"):
         if line.startswith("["):
             group = line[1:-1]
         elif line:
@@ -147,8 +148,7 @@ def bundled(project: str, release: int) -> Bundled:
             seen = others.setdefault(group, {})
             old = seen.get(fields[0], span)
             seen[fields[0]] = min(old[0], span[0]), max(old[1], span[1])
-            former = next((f[2:] for f in fields[3:] if f.startswith("d=")), "")
-            for pair in former.split(",") if former else ():
+            for pair in (p for f in fields[3:] if f.startswith("d=") for p in f[2:].split(",")):
                 of_group, name = pair.split("/", 1)
                 others.setdefault(of_group, {}).setdefault(name, span)
     from ._options_library import OPTIONS as library

@@ -244,8 +244,10 @@ cinder_store_user_name s 19-33
 cinder_use_multipath b 19-33
 cinder_volume_type s 19-33
 default_backend s 19-33
-default_store s 19-20 c=file,filesystem,http,https,swift,swift+http,swift+https,swift+config,rbd,sheepdog,cinder,vsphere,s3 f=r
-default_store s 21-33 c=file,filesystem,http,https,swift,swift+http,swift+https,swift+config,rbd,cinder,vsphere,s3 f=r
+default_store s 19-20 c=file,filesystem,http,https c=swift,swift+http,swift+https,swift+config
+ c=rbd,sheepdog,cinder,vsphere c=s3 f=r
+default_store s 21-33 c=file,filesystem,http,https c=swift,swift+http,swift+https,swift+config c=rbd,cinder,vsphere,s3
+ f=r
 default_swift_reference s 19-33
 filesystem_store_chunk_size i 19-33 r=1..
 filesystem_store_datadir s 19-33

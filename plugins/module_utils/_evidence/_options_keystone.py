@@ -119,7 +119,7 @@ jws_algorithm s 30 c=ES256,ES384,ES512,EdDSA
 jws_private_key_repository s 16-30
 jws_public_key_repository s 16-30
 [ldap]
-alias_dereferencing s 16-30 c=never,searching,always,finding,default
+alias_dereferencing s 16-30 c=never,searching,always,finding c=default
 auth_pool_connection_lifetime i 16-30 r=1..
 auth_pool_size i 16-30 r=1..
 chase_referrals b 16-30
@@ -227,7 +227,7 @@ idp_contact_email s 16-30
 idp_contact_name s 16-30
 idp_contact_surname s 16-30
 idp_contact_telephone s 16-30
-idp_contact_type s 16-30 c=technical,support,administrative,billing,other
+idp_contact_type s 16-30 c=technical,support,administrative,billing c=other
 idp_entity_id o 16-30
 idp_lang s 16-30
 idp_metadata_path s 16-30

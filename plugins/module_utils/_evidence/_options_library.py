@@ -132,7 +132,7 @@ trust_id o -
 user_domain_id o -
 user_domain_name o -
 user_id o -
-username o -
+username o - d=*/user-name,*/user_name
 ''',
     "keystonemiddleware.audit": r'''
 [audit_middleware_notifications]
@@ -209,7 +209,7 @@ network_device_mtu i - d=DEFAULT/network_device_mtu
 use_ipv6 b - d=DEFAULT/use_ipv6
 vlan_interface s - d=DEFAULT/vlan_interface
 [os_vif_ovs]
-default_qos_type s - c=linux-htb,linux-hfsc,linux-sfq,linux-codel,linux-fq_codel,linux-noop
+default_qos_type s - c=linux-htb,linux-hfsc,linux-sfq,linux-codel c=linux-fq_codel,linux-noop
 isolate_vif b -
 network_device_mtu i - d=DEFAULT/network_device_mtu
 ovs_vsctl_timeout i - d=DEFAULT/ovs_vsctl_timeout
@@ -271,7 +271,8 @@ backend s - d=DEFAULT/db_backend
 connection s - d=DATABASE/sql_connection,DEFAULT/sql_connection,sql/connection f=s
 connection_debug i - r=0..100 d=DEFAULT/sql_connection_debug
 connection_parameters s -
-connection_recycle_time i - d=DATABASE/idle_timeout,DATABASE/sql_idle_timeout,DEFAULT/sql_idle_timeout,database/idle_timeout,sql/idle_timeout
+connection_recycle_time i -
+ d=DATABASE/idle_timeout,DATABASE/sql_idle_timeout,DEFAULT/sql_idle_timeout,database/idle_timeout d=sql/idle_timeout
 connection_trace b - d=DEFAULT/sql_connection_trace
 db_inc_retry_interval b -
 db_max_retries i -
@@ -305,7 +306,7 @@ default_domain_name o -
 domain_id o -
 domain_name o -
 endpoint_id s -
-endpoint_interface s - c=public,publicURL,internal,internalURL,admin,adminURL
+endpoint_interface s - c=public,publicURL,internal,internalURL c=admin,adminURL
 endpoint_override s -
 endpoint_region_name s -
 endpoint_service_name s -
@@ -331,7 +332,7 @@ tenant_id o -
 tenant_name o -
 timeout f -
 tls_ciphers s -
-tls_min_version s - c=1.2,1.3,%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D
+tls_min_version s - c=1.2,1.3
 trust_id o -
 user_domain_id o -
 user_domain_name o -
@@ -353,7 +354,7 @@ log_date_format s -
 log_dir s - d=DEFAULT/logdir
 log_file s - d=DEFAULT/logfile
 log_rotate_interval i -
-log_rotate_interval_type s - c=Seconds,Minutes,Hours,Days,Weekday,Midnight f=i
+log_rotate_interval_type s - c=Seconds,Minutes,Hours,Days c=Weekday,Midnight f=i
 log_rotation_type s - c=interval,size,none f=i
 logging_context_format_string s -
 logging_debug_format_suffix s -
@@ -424,7 +425,7 @@ ssl_verify_vhost b -
 trace b - d=amqp1/trace
 unicast_address s -
 [oslo_messaging_kafka]
-compression_codec s - c=none,gzip,snappy,lz4,zstd
+compression_codec s - c=none,gzip,snappy,lz4 c=zstd
 conn_pool_min_size i - f=r
 conn_pool_ttl i - f=r
 consumer_group s -

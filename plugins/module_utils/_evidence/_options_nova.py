@@ -177,8 +177,10 @@ my_ip s 15-34
 my_shared_fs_storage_ip s 31-34
 network_allocate_retries i 15-34 r=0..
 network_driver s 15-20 f=r
-network_manager s 15-17 c=nova.network.manager.FlatManager,nova.network.manager.FlatDHCPManager,nova.network.manager.VlanManager
-network_manager s 18-20 c=nova.network.manager.FlatManager,nova.network.manager.FlatDHCPManager,nova.network.manager.VlanManager f=r
+network_manager s 15-17
+ c=nova.network.manager.FlatManager,nova.network.manager.FlatDHCPManager,nova.network.manager.VlanManager
+network_manager s 18-20
+ c=nova.network.manager.FlatManager,nova.network.manager.FlatDHCPManager,nova.network.manager.VlanManager f=r
 network_size i 15-20 r=1.. f=r
 network_topic s 15 f=r
 networks_path s 15
@@ -391,10 +393,19 @@ timeout f 15-34
 tls_ciphers s 15-34
 tls_min_version s 15-34 c=1.2,1.3
 [cache]
-backend s 15 c=oslo_cache.memcache_pool,oslo_cache.dict,oslo_cache.etcd3gw,dogpile.cache.pymemcache,dogpile.cache.memcached,dogpile.cache.pylibmc,dogpile.cache.bmemcached,dogpile.cache.dbm,dogpile.cache.redis,dogpile.cache.redis_sentinel,dogpile.cache.memory,dogpile.cache.memory_pickle,dogpile.cache.null
+backend s 15 c=oslo_cache.memcache_pool,oslo_cache.dict,oslo_cache.etcd3gw,dogpile.cache.pymemcache
+ c=dogpile.cache.memcached,dogpile.cache.pylibmc,dogpile.cache.bmemcached,dogpile.cache.dbm
+ c=dogpile.cache.redis,dogpile.cache.redis_sentinel,dogpile.cache.memory,dogpile.cache.memory_pickle
+ c=dogpile.cache.null
 backend s 16
-backend s 17-33 c=oslo_cache.memcache_pool,oslo_cache.dict,dogpile.cache.memcached,dogpile.cache.redis,dogpile.cache.memory,dogpile.cache.null,oslo_cache.etcd3gw,dogpile.cache.pymemcache,dogpile.cache.pylibmc,dogpile.cache.bmemcached,dogpile.cache.dbm,dogpile.cache.redis_sentinel,dogpile.cache.memory_pickle
-backend s 34 c=oslo_cache.memcache_pool,oslo_cache.dict,oslo_cache.etcd3gw,dogpile.cache.pymemcache,dogpile.cache.memcached,dogpile.cache.pylibmc,dogpile.cache.bmemcached,dogpile.cache.dbm,dogpile.cache.redis,dogpile.cache.redis_sentinel,dogpile.cache.memory,dogpile.cache.memory_pickle,dogpile.cache.null
+backend s 17-33 c=oslo_cache.memcache_pool,oslo_cache.dict,dogpile.cache.memcached,dogpile.cache.redis
+ c=dogpile.cache.memory,dogpile.cache.null,oslo_cache.etcd3gw,dogpile.cache.pymemcache
+ c=dogpile.cache.pylibmc,dogpile.cache.bmemcached,dogpile.cache.dbm,dogpile.cache.redis_sentinel
+ c=dogpile.cache.memory_pickle
+backend s 34 c=oslo_cache.memcache_pool,oslo_cache.dict,oslo_cache.etcd3gw,dogpile.cache.pymemcache
+ c=dogpile.cache.memcached,dogpile.cache.pylibmc,dogpile.cache.bmemcached,dogpile.cache.dbm
+ c=dogpile.cache.redis,dogpile.cache.redis_sentinel,dogpile.cache.memory,dogpile.cache.memory_pickle
+ c=dogpile.cache.null
 backend_argument ms 15-34 f=s
 backend_expiration_time i 15-34 r=1..
 config_prefix s 15-34
@@ -512,8 +523,7 @@ tenant_id o 16-34
 tenant_name o 16-34
 timeout f 16-34
 tls_ciphers s 16-34
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 16-34 c=1.2,1.3
 trust_id o 16-34
 user_domain_id o 16-34
 user_domain_name o 16-34
@@ -643,7 +653,9 @@ enabled_filters l 24-34
 host_subset_size i 15-23 r=1.. d=DEFAULT/scheduler_host_subset_size
 host_subset_size i 24-34 r=1..
 hypervisor_version_weight_multiplier f 28-34
-image_properties_default_architecture s 17-34 c=alpha,armv6,armv7l,armv7b,aarch64,cris,i686,ia64,lm32,m68k,microblaze,microblazeel,mips,mipsel,mips64,mips64el,openrisc,parisc,parisc64,ppc,ppcle,ppc64,ppc64le,ppcemb,s390,s390x,sh4,sh4eb,sparc,sparc64,unicore32,x86_64,xtensa,xtensaeb
+image_properties_default_architecture s 17-34 c=alpha,armv6,armv7l,armv7b c=aarch64,cris,i686,ia64
+ c=lm32,m68k,microblaze,microblazeel c=mips,mipsel,mips64,mips64el c=openrisc,parisc,parisc64,ppc
+ c=ppcle,ppc64,ppc64le,ppcemb c=s390,s390x,sh4,sh4eb c=sparc,sparc64,unicore32,x86_64 c=xtensa,xtensaeb
 image_props_weight_multiplier f 31-34
 image_props_weight_setting l 31-34
 io_ops_weight_multiplier f 15-23 d=DEFAULT/io_ops_weight_multiplier
@@ -708,8 +720,7 @@ status_code_retries i 17-34
 status_code_retry_delay f 17-34
 timeout f 16-34
 tls_ciphers s 16-34
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 16-34 c=1.2,1.3
 valid_interfaces l 17-34
 verify_glance_signatures b 15-34
 [guestfs]
@@ -783,9 +794,7 @@ status_code_retry_delay f 17-34
 system_scope o 15-34
 timeout f 15-34
 tls_ciphers s 15-34
-tls_min_version s 15 c=1.2,1.3
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 15-34 c=1.2,1.3
 trust_id o 15-34
 user_domain_id o 15-34
 user_domain_name o 15-34
@@ -849,8 +858,7 @@ tenant_id o 26-34
 tenant_name o 26-34
 timeout f 16-34
 tls_ciphers s 16-34
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 16-34 c=1.2,1.3
 trust_id o 26-34
 user_domain_id o 26-34
 user_domain_name o 26-34
@@ -865,7 +873,7 @@ checksum_interval_seconds i 15-19 f=r
 connection_uri s 15-34
 cpu_mode s 15-34 c=host-model,host-passthrough,custom,none
 cpu_model s 15-19
-cpu_model_extra_flags ls 15-17 c=pcid,ssbd,virt-ssbd,amd-ssbd,amd-no-ssb f=i
+cpu_model_extra_flags ls 15-17 c=pcid,ssbd,virt-ssbd,amd-ssbd c=amd-no-ssb f=i
 cpu_model_extra_flags ls 18-34 f=i
 cpu_models l 20-34 d=libvirt/cpu_model
 cpu_power_governor_high s 27-34
@@ -890,7 +898,7 @@ images_rbd_glance_copy_poll_interval i 22-34
 images_rbd_glance_copy_timeout i 22-34
 images_rbd_glance_store_name s 22-34
 images_rbd_pool s 15-34
-images_type s 15-34 c=raw,flat,qcow2,lvm,rbd,ploop,default
+images_type s 15-34 c=raw,flat,qcow2,lvm c=rbd,ploop,default
 images_volume_group s 15-34
 inject_key b 15-34
 inject_partition i 15-34 r=-2..
@@ -968,14 +976,14 @@ swtpm_enabled b 22-34
 swtpm_group s 22-34
 swtpm_user s 22-34
 sysinfo_serial s 15-18 c=none,os,hardware,auto
-sysinfo_serial s 19-34 c=none,os,hardware,auto,unique
+sysinfo_serial s 19-34 c=none,os,hardware,auto c=unique
 tb_cache_size i 28-34 r=0..
 tx_queue_size i 18-34 c=256,512,1024
 uid_maps l 15-34
 use_default_aio_mode_for_volumes b 33-34
 use_usb_tablet b 15-22 f=r
 use_virtio_for_bridges b 15-34
-virt_type s 15-22 c=kvm,lxc,qemu,uml,xen,parallels
+virt_type s 15-22 c=kvm,lxc,qemu,uml c=xen,parallels
 virt_type s 23-34 c=kvm,lxc,qemu,parallels
 volume_clear s 15-18 c=none,zero,shred
 volume_clear s 19-34 c=zero,shred,none
@@ -1069,9 +1077,7 @@ tenant_id o 15-34
 tenant_name o 15-34
 timeout f 15-34
 tls_ciphers s 15-34
-tls_min_version s 15 c=1.2,1.3
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 15-34 c=1.2,1.3
 trust_id o 15-34
 url o 15-16
 url o 17-19 f=r
@@ -1082,7 +1088,7 @@ username o 15-34 d=neutron/user-name,neutron/user_name
 valid_interfaces l 17-34
 [notifications]
 bdms_in_notifications b 16-34
-default_level s 15-34 c=DEBUG,INFO,WARN,ERROR,CRITICAL d=DEFAULT/default_notification_level
+default_level s 15-34 c=DEBUG,INFO,WARN,ERROR c=CRITICAL d=DEFAULT/default_notification_level
 default_publisher_id s 15-16 d=DEFAULT/default_publisher_id
 default_publisher_id s 17 d=DEFAULT/default_publisher_id f=r
 include_share_mapping b 31-34
@@ -1142,9 +1148,7 @@ tenant_id o 15-34
 tenant_name o 15-34
 timeout f 15-34
 tls_ciphers s 15-34
-tls_min_version s 15 c=1.2,1.3
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 15-34 c=1.2,1.3
 trust_id o 15-34
 user_domain_id o 15-34
 user_domain_name o 15-34
@@ -1254,9 +1258,7 @@ tenant_id o 15-34
 tenant_name o 15-34
 timeout f 15-34
 tls_ciphers s 15-34
-tls_min_version s 15 c=1.2,1.3
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 15-34 c=1.2,1.3
 trust_id o 15-34
 user_domain_id o 15-34
 user_domain_name o 15-34
@@ -1269,7 +1271,7 @@ html5proxy_base_url o 15-34
 html5proxy_host o 16-34
 html5proxy_host s 15
 html5proxy_port p 15-34 r=0..65535
-image_compression s 27-34 c=auto_glz,auto_lz,quic,glz,lz,off
+image_compression s 27-34 c=auto_glz,auto_lz,quic,glz c=lz,off
 jpeg_compression s 27-34 c=auto,never,always
 keymap s 15-17
 keymap s 18-21 f=r
@@ -1355,9 +1357,7 @@ tenant_id o 15-34
 tenant_name o 15-34
 timeout f 15-34
 tls_ciphers s 15-34
-tls_min_version s 15 c=1.2,1.3
-tls_min_version s 16-17 c=%5BNone%2C%20%27None%20-%20the%20absence%20of%20a%20setting%2C%20defers%20to%20the%20system%20cryptographic%20policy%27%5D,%5B%271.2%27%2C%20%27TLS%201.2%20-%20enforce%20minimum%20TLS%20version%201.2%27%5D,%5B%271.3%27%2C%20%27TLS%201.3%20-%20enforce%20minimum%20TLS%20version%201.3%27%5D,1.2,1.3
-tls_min_version s 18-34 c=1.2,1.3
+tls_min_version s 15-34 c=1.2,1.3
 trust_id o 15-34
 user_domain_id o 15-34
 user_domain_name o 15-34
@@ -1448,9 +1448,12 @@ skip_cpu_compare_on_dest b 25-34
 skip_hypervisor_version_check_on_lm b 25-34
 skip_reserve_in_use_ironic_nodes b 26-34
 unified_limits_count_pcpu_as_vcpu b 25-34
-wait_for_vif_plugged_event_during_hard_reboot ls 22 c=normal,direct,macvtap,baremetal,direct-physical,virtio-forwarder,smart-nic
-wait_for_vif_plugged_event_during_hard_reboot ls 23-24 c=normal,direct,macvtap,baremetal,direct-physical,virtio-forwarder,smart-nic,vdpa,accelerator-direct,accelerator-direct-physical
-wait_for_vif_plugged_event_during_hard_reboot ls 25-34 c=normal,direct,macvtap,baremetal,direct-physical,virtio-forwarder,smart-nic,vdpa,accelerator-direct,accelerator-direct-physical,remote-managed
+wait_for_vif_plugged_event_during_hard_reboot ls 22 c=normal,direct,macvtap,baremetal
+ c=direct-physical,virtio-forwarder,smart-nic
+wait_for_vif_plugged_event_during_hard_reboot ls 23-24 c=normal,direct,macvtap,baremetal
+ c=direct-physical,virtio-forwarder,smart-nic,vdpa c=accelerator-direct,accelerator-direct-physical
+wait_for_vif_plugged_event_during_hard_reboot ls 25-34 c=normal,direct,macvtap,baremetal
+ c=direct-physical,virtio-forwarder,smart-nic,vdpa c=accelerator-direct,accelerator-direct-physical,remote-managed
 [wsgi]
 api_paste_config s 15-34 d=DEFAULT/api_paste_config
 client_socket_timeout i 15-31 r=0.. d=DEFAULT/client_socket_timeout

@@ -59,6 +59,8 @@ def describe_type(kind):
         found["type"] = "other"
     choices = getattr(kind, "choices", None)
     if choices is not None:
+        # an older oslo.config takes a described choice [value, text] for the choice itself
+        choices = [c[0] if isinstance(c, (list, tuple)) else c for c in choices]
         found["choices"] = [c for c in choices if c is not None]
     if found["type"] in ("int", "float", "port"):
         for bound in ("min", "max"):
