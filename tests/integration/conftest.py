@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
 from stackmend_lab import Lab
+from stackmend_lab.hosts import Hosts
 from stackmend_lab.layout import SERVICES
 
 # What running services write by themselves; everything else in a host's tree is state that only a remedy may change.
@@ -103,6 +105,24 @@ def lab(state_home: Path) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def cloud_place(lab: Lab) -> CloudPlace:
     return CloudPlace(lab, lab.inventory)
+
+
+class HostsPlace(Place):
+    """A controller and three computes with systemd, over ssh."""
+
+    def state(self) -> dict[str, Any]:
+        paths = ["/etc", "/usr/local", "/var/lib/nova/.ssh"]
+        return {host: self.subject.snapshot(host, paths) for host in self.subject.members}
+
+
+@pytest.fixture(scope="session")
+def hosts_place(state_home: Path) -> Iterator[HostsPlace]:
+    """Systemd hosts as a deployment tool leaves them; without a cloud, so the faults that need one are left out."""
+    faults = tuple(fault.id for fault in FAULTS.values() if not fault.cloud_evidence)
+    with Hosts("stackmend-test") as hosts:
+        hosts.deploy()
+        variables = {"ansible_pipelining": True, "stackmend_max_changes": "100%"}
+        yield HostsPlace(hosts, hosts.inventory, faults, variables)
 
 
 def hosts_cannot_run() -> str:

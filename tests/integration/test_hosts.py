@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the Stackmend authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What only systemd hosts can show: nova's own units that do not start, and a real libvirt that refuses a domain."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import stackmend
+
+from .conftest import HostsPlace, hosts_cannot_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.skipif(bool(hosts_cannot_run()), reason=hosts_cannot_run() or "can run")
+
+DOMAIN = """<domain type="qemu"><name>NAME</name><memory unit="MiB">64</memory><vcpu>1</vcpu>
+<os><type arch="x86_64" machine="{machine}">hvm</type></os>
+<devices><disk type="file" device="{device}"><source file="/dev/null"/><target dev="{name}" bus="{bus}"/></disk></devices>
+</domain>"""
+
+
+@pytest.mark.parametrize(
+    ("machine", "bus", "device", "is_refused"),
+    [
+        ("q35", "ide", "cdrom", True),
+        ("q35", "ide", "disk", True),
+        ("q35", "sata", "cdrom", False),
+        ("q35", "virtio", "disk", False),
+        ("pc", "ide", "disk", False),
+    ],
+)
+def test_libvirt_refuses_ide_where_image_ide_bus_says_so(
+    hosts_place: HostsPlace, machine: str, bus: str, device: str, is_refused: bool
+) -> None:
+    name = {"ide": "hda", "sata": "sda", "virtio": "vda"}[bus]
+    said = hosts_place.subject.libvirt_refusal(DOMAIN.format(machine=machine, bus=bus, device=device, name=name))
+    recorded = (ROOT / "tests/unit/recordings/libvirt_ide_refusal.txt").read_text(encoding="utf-8")
+    if is_refused:
+        assert said
+        assert "IDE controllers are unsupported for this QEMU binary or machine type" in said
+        assert said.split("error: ")[-1] in recorded, "what the unit tests rest on is what libvirt says"
+    else:
+        assert said is None
+
+
+def test_healthy_hosts_raise_nothing(hosts_place: HostsPlace) -> None:
+    report = stackmend.diagnose(hosts_place.inventory, faults=hosts_place.faults, variables=hosts_place.variables)
+    assert [(finding.fault, finding.summary) for finding in report.findings] == []
+    assert [entry.reason for entry in report.unknown] == []
+    assert report.exit_status == 0
+
+
+def test_the_molecule_scenario() -> None:
+    """Create, prepare, check, converge, idempotence, verify, destroy: nova's units and ssh, with the playbook itself."""
+    tools = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_FORCE_COLOR": "0"}
+    run = subprocess.run(
+        [tools / "molecule", "test"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=2400, check=False
+    )
+    assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
