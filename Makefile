@@ -22,7 +22,7 @@ lint: .venv/installed-lint sanity
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src plugins/module_utils
-	$(BIN)/python tools/ansible_lint.py
+	ANSIBLE_HOME=$(CURDIR)/.cache/ansible $(BIN)/ansible-lint
 
 sanity: .venv/installed-lint
 	$(BIN)/python tools/sanity.py

@@ -100,7 +100,8 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._session impor
 
 # 2.53 has services by uuid, 2.47 the flavor in the server, 2.14 evacuates without onSharedStorage; 2.95 stops the server.
 READ = "2.53"
-EVACUATE, EVACUATE_STOPPED = "2.79", "2.95"
+EVACUATE = "2.79"
+EVACUATE_STOPPED = "2.95"
 _STATES = ("ACTIVE", "SHUTOFF", "ERROR")
 
 
