@@ -40,7 +40,7 @@ def apply(text: str, edits: Iterable[Mapping[str, Any]], key: str = "") -> Outco
     """Carry out wishes about one file, one after the other; ParseError when oslo.config could not read the file.
 
     A wish has section, option, state (present, absent, renamed), value, new_section, new_option, and optionally expect
-    (the fingerprint, under `key`, of the value that was judged), multi and subject.
+    (the fingerprint, under `key`, of the value that was judged), multi, secret and subject.
     """
     changes: list[Change] = []
     gone: list[str] = []
@@ -127,13 +127,13 @@ def _present(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]
         if wish.get("expect"):
             return None
         line = f"{wish['option']} = {_written(value)}"
-        return Change([], file.add(wish["section"], line) + _shown(wish["section"], [line]))
+        return Change([], file.add(wish["section"], line) + _shown(wish, wish["section"], [line]))
     old = file.raw(judged)
     before_value = _BEFORE_VALUE.match(old[0].rstrip("\r\n"))
     prefix = before_value.group() if before_value else f"{wish['option']} = "
     new = [prefix + _written(value) + _line_end(old[-1])]
     file.replace(judged, new)
-    return Change(_shown(judged.section, old), _shown(judged.section, new))
+    return Change(_shown(wish, judged.section, old), _shown(wish, judged.section, new))
 
 
 def _absent(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]:
@@ -146,7 +146,7 @@ def _absent(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]:
     for assignment in found:
         before += file.raw(assignment)
         file.replace(assignment, [])
-    return Change(_shown(found[-1].section, before), _shown(found[-1].section, []))
+    return Change(_shown(wish, found[-1].section, before), _shown(wish, found[-1].section, []))
 
 
 def _renamed(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]:
@@ -168,10 +168,10 @@ def _renamed(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]
         after += new
         file.replace(assignment, new if normal(section) == normal(assignment.section) else [])
     if normal(section) == normal(judged.section):
-        return Change(_shown(judged.section, before), _shown(judged.section, after))
+        return Change(_shown(wish, judged.section, before), _shown(wish, judged.section, after))
     moved = [line.rstrip("\r\n") for line in after]
     header = file.add(section, file.end.join(moved))
-    return Change(_shown(judged.section, before), [*header, *_shown(section, moved, header=not header)])
+    return Change(_shown(wish, judged.section, before), [*header, *_shown(wish, section, moved, header=not header)])
 
 
 def _with_key(line: str, old: str, new: str) -> str:
@@ -187,7 +187,7 @@ def _line_end(line: str) -> str:
     return line[len(line.rstrip("\r\n")) :]
 
 
-def _shown(section: str, lines: list[str], header: bool = True) -> list[str]:
+def _shown(wish: Mapping[str, Any], section: str, lines: list[str], header: bool = True) -> list[str]:
     """Lines for a diff: the section's header first, secrets masked, a masked value's further lines left out."""
     shown = [f"[{section}]"] if header else []
     hidden = False
@@ -200,6 +200,8 @@ def _shown(section: str, lines: list[str], header: bool = True) -> list[str]:
         before_value = _BEFORE_VALUE.match(text)
         prefix = before_value.group() if before_value else text
         option = re.split("[:=]", prefix, maxsplit=1)[0].strip()
-        hidden = is_secret(option, None, text[len(prefix) :])
+        # a secret under a misspelt name is one too
+        names = (option, wish.get("new_option") or option)
+        hidden = bool(wish.get("secret")) or any(is_secret(name, None, text[len(prefix) :]) for name in names)
         shown.append(prefix + "********" if hidden else text)
     return shown

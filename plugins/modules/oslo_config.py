@@ -73,6 +73,10 @@ options:
         description: Whether the option may be set more than once, so that every line of it counts.
         type: bool
         default: false
+      secret:
+        description: Whether to mask the value in the diff, also when the name of the option does not sound like a secret.
+        type: bool
+        default: false
       expect:
         description:
           - Fingerprint of the value that is to be changed, as a finding gives it. With it the option is left alone, and
@@ -228,6 +232,7 @@ def main() -> None:
                     "new_section": {"type": "str"},
                     "new_option": {"type": "str"},
                     "multi": {"type": "bool", "default": False},
+                    "secret": {"type": "bool", "default": False, "no_log": False},
                     "expect": {"type": "str"},
                     "line": {"type": "int"},
                     "subject": {"type": "str", "default": ""},

@@ -131,6 +131,13 @@ def test_the_diff_holds_changed_lines_only_and_no_secret():
     ]
 
 
+def test_a_secret_under_a_misspelt_name_is_masked():
+    edits = [renamed("pasword", "password", "a"), absent("adminpwd", "a", secret=True)]
+    shown = str(apply("[a]\npasword = hunter2\nadminpwd = hunter3\n", edits).changes)
+    assert "hunter" not in shown
+    assert "pasword = ********" in shown
+
+
 class TestModule:
     """The module over a directory that stands for a host."""
 

@@ -77,8 +77,10 @@ def readers(service: Service, path: str) -> list[str]:
     return sorted({program for view in service["views"] if path in view["files"] for program in view["programs"]})
 
 
-def edit(path: str, entry: Entry, state: str, **wish: Any) -> dict[str, Any]:
-    """A wish of the role oslo_config about the line that was judged."""
+def edit(
+    path: str, entry: Entry, state: str, description: Optional[Mapping[str, Any]] = None, **wish: Any
+) -> dict[str, Any]:
+    """A wish of the role oslo_config about the line that was judged; description: of the option that was meant."""
     return {
         "path": path,
         "section": entry["section"],
@@ -86,6 +88,7 @@ def edit(path: str, entry: Entry, state: str, **wish: Any) -> dict[str, Any]:
         "state": state,
         "line": entry["line"],
         "expect": entry["expect"],
+        "secret": is_secret(entry["key"], description, entry["value"]),
         "subject": subject(path, entry["section"], entry["key"]),
         **wish,
     }

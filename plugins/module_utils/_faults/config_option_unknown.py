@@ -109,9 +109,11 @@ def _rename_section(names: Names, path: str, members: Sequence[Entry], right: st
     both = sorted({e["key"] for e in members if names.sets(path, right, e["key"])})
     if both:
         return None, f"[{right}] sets {', '.join(both)} too; decide by hand which value counts"
-    edits = [_config.edit(path, entry, "renamed", new_section=right, new_option=entry["key"]) for entry in members]
-    for wish in edits:
-        wish["subject"] = _config.subject(path, members[0]["section"])
+    edits = []
+    for entry in members:
+        description = names.description(right, entry["key"])
+        wish = _config.edit(path, entry, "renamed", description, new_section=right, new_option=entry["key"])
+        edits.append({**wish, "subject": _config.subject(path, entry["section"])})
     return _config.with_restart(names.service, edits)
 
 
@@ -155,7 +157,7 @@ def _key(target: Target, names: Names, path: str, entry: Entry, lines: list[int]
         description = names.description(*judged.right)
         remedy, reason = _correct(names, path, entry, judged)
     elif judged.unread:
-        remedy = _config.without_restart([_config.edit(path, entry, "absent")])
+        remedy = _config.without_restart([{**_config.edit(path, entry, "absent"), "secret": True}])
         reason = "nothing reads the line, so nothing needs a restart"
     elif judged.certainty == Certainty.POSSIBLE:
         reason = "it does no harm; remove it if it was not left there on purpose"
@@ -165,9 +167,9 @@ def _key(target: Target, names: Names, path: str, entry: Entry, lines: list[int]
     if judged.right:
         same = judged.right[0] == normal(entry["section"])
         expected = judged.right[1] if same else f"[{judged.right[0]}] {judged.right[1]}"
-    proof = _config.proof(
-        names.name, service, path, entry, "ignored without any message", _config.shown(entry, description)
-    )
+    # of a key that nobody knows, nobody knows whether its value is a secret
+    value = _config.shown(entry, description) if description else "(not shown)"
+    proof = _config.proof(names.name, service, path, entry, "ignored without any message", value)
     return Finding(
         FAULT.id,
         target,
@@ -187,7 +189,7 @@ def _correct(names: Names, path: str, entry: Entry, judged: Verdict) -> tuple[Op
     group, option = judged.right or ("", "")
     description: Any = names.description(group, option) or {}
     if names.sets(path, group, option) and not description.get("multi"):
-        remedy = _config.without_restart([_config.edit(path, entry, "absent")])
+        remedy = _config.without_restart([_config.edit(path, entry, "absent", description)])
         return remedy, f"[{group}] {option} is set as well and counts; the line that nothing reads is removed"
     if not judged.plain:
         return None, f"more than one name comes near it; if {option} was meant, rename it by hand"
@@ -195,7 +197,7 @@ def _correct(names: Names, path: str, entry: Entry, judged: Verdict) -> tuple[Op
     if refused and "$" not in entry["value"]:
         return None, f"as {option} its value would be refused: {refused.reason}; correct both by hand"
     wish = {"new_section": _section_name(entry, group), "new_option": option, "multi": bool(description.get("multi"))}
-    edits = [_config.edit(path, entry, "renamed", **wish)]
+    edits = [_config.edit(path, entry, "renamed", description, **wish)]
     return _config.with_restart(names.service, edits)
 
 

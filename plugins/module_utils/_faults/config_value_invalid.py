@@ -218,7 +218,7 @@ def _finding(target: Target, names: Names, bad: Bad) -> Finding:
         reason = "what was meant cannot be told; correct it by hand"
     else:
         multi = bool(description and description.get("multi"))
-        edits = [_config.edit(path, entry, "present", value=bad.wrong.meant, multi=multi)]
+        edits = [_config.edit(path, entry, "present", description, value=bad.wrong.meant, multi=multi)]
         remedy, reason = _config.with_restart(service, edits)
     return Finding(
         FAULT.id,
