@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import stackmend
 
 from .conftest import HostsPlace, hosts_cannot_run
@@ -61,6 +62,12 @@ def test_the_molecule_scenario() -> None:
     tools = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_FORCE_COLOR": "0"}
     run = subprocess.run(
-        [tools / "molecule", "test"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=2400, check=False
+        [tools / "molecule", "test"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=2400,
+        check=False,
     )
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]

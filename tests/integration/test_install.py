@@ -65,7 +65,9 @@ def test_from_a_checkout_in_any_directory(lab: Lab, tmp_path: Path) -> None:
 
 def test_from_the_wheel(lab: Lab, wheel: Path, tmp_path: Path) -> None:
     _diagnose(lab, tmp_path, "stackmend.openstack.diagnose", wheel, PYTHONPATH=str(wheel))
-    faults = _run([sys.executable, "-m", "stackmend.cli", "faults", "--format", "json"], tmp_path, PYTHONPATH=str(wheel))
+    faults = _run(
+        [sys.executable, "-m", "stackmend.cli", "faults", "--format", "json"], tmp_path, PYTHONPATH=str(wheel)
+    )
     assert json.loads(faults.stdout)
     assert (wheel / "stackmend_lab/inventory/hosts.yml").exists()
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import stackmend
 from ansible_collections.stackmend.openstack.plugins.module_utils import _report
+
+import stackmend
 from stackmend import report as rendering
 
 FINDING = {
@@ -30,7 +31,11 @@ UNKNOWN = {"fault": "image_ide_bus", "target": {"type": "host", "id": "c1", "nam
 
 
 def _built(**parts: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"findings": [], "unknown": [], "checked": {"hosts": 2, "faults": 7, "objects": {"image": 1}}}
+    given: dict[str, Any] = {
+        "findings": [],
+        "unknown": [],
+        "checked": {"hosts": 2, "faults": 7, "objects": {"image": 1}},
+    }
     fixed = {"run_id": "r1", "mode": "diagnose", "started": _report.now(), "changed": 0}
     return _report.build(**{**given, **fixed, **parts})
 

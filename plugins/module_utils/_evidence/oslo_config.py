@@ -221,7 +221,7 @@ def get(service: Mapping[str, Any], option: str, group: str = "DEFAULT", program
     """
     views = [v for v in service["views"] if program in v["programs"]] or service["views"][:1]
     description = describe(service, normal(group), option) or {}
-    former = [(g, n) for g, n in description.get("deprecated", ())]
+    former = [(str(g), str(n)) for g, n in description.get("deprecated", ())]
     for view in views:
         found = effective(service, view).raw(group, option, former, bool(description.get("multi")))
         if found is not None:

@@ -118,7 +118,7 @@ def _of_view(names: Names, view: Any) -> Iterator[Bad]:
 def _of_option(
     names: Names, values: Effective, group: str, option: str, description: Any, asked: bool, message: Optional[str]
 ) -> Iterator[Bad]:
-    former = [(g, n) for g, n in description.get("deprecated", ())]
+    former = [(str(g), str(n)) for g, n in description.get("deprecated", ())]
     raw = values.raw(group, option, former, bool(description.get("multi")))
     if raw is None:
         return
