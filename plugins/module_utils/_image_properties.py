@@ -47,6 +47,12 @@ def read(cloud: Cloud, image: str) -> Optional[dict[str, Any]]:
     return document
 
 
+def members(cloud: Cloud, image: str) -> list[str]:
+    """The projects that an image is shared with and that did not decline."""
+    document = cloud.get("image", f"/images/{image}/members")
+    return [member["member_id"] for member in document["members"] if member["status"] != "rejected"]
+
+
 def patch(cloud: Cloud, image: str, now: Mapping[str, Any], wanted: Properties) -> None:
     """Set (or with None remove) properties in one request.
 

@@ -58,7 +58,7 @@ def plan(
 
     checked: as `correlate` returns it. groups: the inventory's groups.
     Returns {"findings": the findings with their status and reason, "steps": [...], "together": [host], "rolled": [host],
-    "control": bool}. A step is {"id", "host" (None: the control node), "role", "vars", "risk", "approved", "rolled",
+    "kinds_together": [kind], "control": bool}. A step is {"id", "kind": {"role", "approved"}, "host" (None: the control node), "role", "vars", "risk", "approved", "rolled",
     "keys", "faults"}; in check mode the steps that are not approved are in it too, so that their difference can be shown.
     """
     judged = [dict(finding) for finding in findings]
@@ -85,6 +85,7 @@ def plan(
             place,
             {
                 "id": len(steps),
+                "kind": {"role": remedy["role"], "approved": approved},
                 "host": host,
                 "role": remedy["role"],
                 "vars": {},
@@ -111,9 +112,19 @@ def plan(
         "findings": judged,
         "steps": ordered,
         "together": list(dict.fromkeys(together)),
+        "kinds_together": _distinct(step["kind"] for step in ordered if step["host"] and not step["rolled"]),
         "rolled": sorted(dict.fromkeys(rolled), key=lambda host: _rank(host, groups)),
         "control": any(step["host"] is None for step in ordered),
     }
+
+
+def _distinct(kinds: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In their order, each once."""
+    found: list[dict[str, Any]] = []
+    for kind in kinds:
+        if kind not in found:
+            found.append(kind)
+    return found
 
 
 def key_of(finding: Report) -> str:
@@ -171,6 +182,33 @@ def _rank(host: str, groups: Mapping[str, Sequence[str]]) -> int:
     return 2 if any(host in groups.get(group, ()) for group in COMPUTE_GROUPS) else 1
 
 
+def preview(planned: Mapping[str, Any], outcomes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The planned findings, with what their steps learnt in check mode: what they would leave alone, and why."""
+    steps = {key: step for step in planned["steps"] for key in step["keys"]}
+    findings = [dict(finding) for finding in planned["findings"]]
+    for finding in findings:
+        step = steps.get(key_of(finding))
+        outcome = outcomes.get(str(step["id"])) if step else None
+        if outcome and outcome["failed"]:
+            finding["status"], finding["reason"] = "failed", f"the remedy could not be tried: {outcome['failed']}"
+        elif outcome and _left(finding, outcome):
+            finding["status"], finding["reason"] = _left(finding, outcome) or ("", "")
+    return findings
+
+
+def _left(finding: Report, outcome: Mapping[str, Any]) -> Optional[tuple[str, str]]:
+    """Status and reason of a finding whose wish the step left alone; None when it did not."""
+    subject = finding["evidence"].get("subject", "")
+    # One step may hold wishes for many objects, so theirs carry the object's id too.
+    names = (subject, f"{finding['target']['id']} {subject}")
+    if any(name in outcome["gone"] for name in names):
+        return "gone", "it has changed meanwhile and was left alone"
+    for entry in outcome.get("left", ()):
+        if entry["subject"] in names:
+            return "skipped", entry["reason"]
+    return None
+
+
 def settle(
     planned: Mapping[str, Any], outcomes: Mapping[str, Optional[Mapping[str, Any]]], after: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -211,8 +249,9 @@ def _outcome(
         return "skipped", "it was not begun, because an earlier step failed or the host could not be reached"
     if outcome["failed"]:
         return "failed", outcome["failed"]
-    if finding["evidence"].get("subject") in outcome["gone"]:
-        return "gone", "it has changed meanwhile and was left alone"
+    left = _left(finding, outcome)
+    if left:
+        return left
     if is_still_there:
         return "failed", "the remedy was applied and the fault is still there"
     if unseen:

@@ -55,8 +55,12 @@ options:
       expect:
         description: With O(wishes[].guarded), the value that the property must still have; without one, that it must be absent.
         type: str
+      unshared:
+        description: Change the image only if it has no members, that is, is shared with no other project.
+        type: bool
+        default: false
       subject:
-        description: What to call the wish in RV(gone).
+        description: What to call the wish in RV(gone) and RV(left).
         type: str
         default: ''
 author:
@@ -81,6 +85,11 @@ gone:
   returned: success
   type: list
   elements: str
+left:
+  description: The wishes that were left alone because the image is shared with others, each with C(subject) and C(reason).
+  returned: success
+  type: list
+  elements: dict
 run_id:
   description: The name under which the change can be undone.
   returned: success
@@ -105,6 +114,7 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
     """Make the images as wished; before and after are all that `changed` and `diff` are made of."""
     diff = []
     gone: list[str] = []
+    left: list[dict[str, str]] = []
     for image, properties in images.group(wishes).items():
         now = images.read(cloud, image)
         before: dict[str, Any] = {}
@@ -119,12 +129,18 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
                 before[name], after[name] = there, wish["value"]
         if not after or now is None:
             continue
+        if any(properties[name]["unshared"] for name in after):
+            others = images.members(cloud, image)
+            if others:
+                reason = f"it is shared with {len(others)} other projects, which rely on it: agree with them, and change it by hand"
+                left.extend({"subject": properties[name]["subject"] or name, "reason": reason} for name in after)
+                continue
         title = f"image {image} ({now.get('name')})"
         diff.append({"before_header": title, "after_header": title, "before": _lines(before), "after": _lines(after)})
         if not check_mode:
             journal.record("image_properties", id=image, name=now.get("name"), before=before, after=after)
             images.patch(cloud, image, now, after)
-    return {"changed": bool(diff), "diff": diff, "gone": gone}
+    return {"changed": bool(diff), "diff": diff, "gone": gone, "left": left}
 
 
 def _lines(properties: dict[str, Any]) -> str:
@@ -147,6 +163,7 @@ def main() -> None:
                     "property": {"type": "str", "required": True},
                     "value": {"type": "str"},
                     "guarded": {"type": "bool", "default": False},
+                    "unshared": {"type": "bool", "default": False},
                     "expect": {"type": "str"},
                     "subject": {"type": "str", "default": ""},
                 },

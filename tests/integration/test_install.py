@@ -9,7 +9,9 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import venv
 from pathlib import Path
 
 import pytest
@@ -29,11 +31,30 @@ def _run(command: list[str | Path], directory: Path, **environment: str) -> subp
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the wheel is installed, without what it depends on: that is here already."""
-    target = tmp_path_factory.mktemp("wheel")
-    _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, ROOT], target)
-    return target
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with everything that Stackmend depends on, and without Stackmend."""
+    directory = tmp_path_factory.mktemp("bare")
+    venv.create(directory, with_pip=False)
+    # A .pth file that is reached through another one is not followed, so the editable install stays behind.
+    site = next(directory.glob("lib/python3*/site-packages"))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    python = directory / "bin/python"
+    imported = subprocess.run(
+        [python, "-c", "import ansible; import stackmend"], capture_output=True, text=True, check=False
+    )
+    assert "No module named 'stackmend'" in imported.stderr
+    return python
+
+
+@pytest.fixture(scope="module")
+def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python into which the wheel is installed."""
+    directory = tmp_path_factory.mktemp("wheel")
+    venv.create(directory, with_pip=False)
+    site = next(directory.glob("lib/python3*/site-packages"))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, ROOT], directory)
+    return directory / "bin/python"
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +65,15 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(target.glob("*.tar.gz"))
 
 
-def _diagnose(lab: Lab, directory: Path, playbook: str, expected: Path, **environment: str) -> None:
-    """Run a playbook from an unrelated directory, and see that the collection that was meant is the one that ran."""
-    files = _run([TOOLS / "ansible-doc", "-F", "-t", "module", "stackmend.openstack"], directory, **environment)
+def _diagnose(lab: Lab, directory: Path, python: Path, expected: Path, **environment: str) -> None:
+    """Run the playbook from an unrelated directory, and see that the collection that was meant is the one that ran."""
+    ansible = [python, "-m", "ansible"]
+    files = _run([*ansible, "doc", "-F", "-t", "module", "stackmend.openstack"], directory, **environment)
     assert all(str(expected) in line for line in files.stdout.splitlines() if line.strip()), files.stdout
     report = directory / "report"
     variables = ["-e", "stackmend_faults=evacuation_not_strict", "-e", f"stackmend_report_dir={report}"]
-    _run([TOOLS / "ansible-playbook", "-i", lab.inventory, *variables, playbook], directory, **environment)
+    playbook = "stackmend.openstack.diagnose"
+    _run([*ansible, "playbook", "-i", lab.inventory, *variables, playbook], directory, **environment)
     document = json.loads((report / "report.json").read_text(encoding="utf-8"))
     assert (document["findings"], document["unknown"], document["checked"]["hosts"]) == ([], [], 4)
 
@@ -63,20 +86,19 @@ def test_from_a_checkout_in_any_directory(lab: Lab, tmp_path: Path) -> None:
     assert json.loads((report / "report.json").read_text(encoding="utf-8"))["mode"] == "check"
 
 
-def test_from_the_wheel(lab: Lab, wheel: Path, tmp_path: Path) -> None:
-    _diagnose(lab, tmp_path, "stackmend.openstack.diagnose", wheel, PYTHONPATH=str(wheel))
-    faults = _run(
-        [sys.executable, "-m", "stackmend.cli", "faults", "--format", "json"], tmp_path, PYTHONPATH=str(wheel)
-    )
+def test_from_the_wheel(lab: Lab, wheel_python: Path, tmp_path: Path) -> None:
+    site = next(wheel_python.parents[1].glob("lib/python3*/site-packages"))
+    _diagnose(lab, tmp_path, wheel_python, site)
+    faults = _run([wheel_python, "-m", "stackmend.cli", "faults", "--format", "json"], tmp_path)
     assert json.loads(faults.stdout)
-    assert (wheel / "stackmend_lab/inventory/hosts.yml").exists()
+    assert (site / "stackmend_lab/inventory/hosts.yml").exists()
 
 
-def test_from_the_artefact(lab: Lab, artefact: Path, tmp_path: Path) -> None:
+def test_from_the_artefact(lab: Lab, artefact: Path, bare_python: Path, tmp_path: Path) -> None:
     collections = tmp_path / "collections"
-    install = [TOOLS / "ansible-galaxy", "collection", "install", artefact, "-p", collections, "--offline"]
+    install = [bare_python, "-m", "ansible", "galaxy", "collection", "install", artefact, "-p", collections, "--offline"]
     _run(install, tmp_path)
-    _diagnose(lab, tmp_path, "stackmend.openstack.diagnose", collections, ANSIBLE_COLLECTIONS_PATH=str(collections))
+    _diagnose(lab, tmp_path, bare_python, collections, ANSIBLE_COLLECTIONS_PATH=str(collections))
 
 
 def test_the_artefact_holds_the_collection_and_nothing_else(artefact: Path) -> None:

@@ -99,7 +99,7 @@ def test_what_changed_between_finding_and_fix_is_left_alone(lab: Lab, many_image
         cloud.image.update_image(many_images[0], hw_cdrom_bus="scsi")
         writable = connect("stackmend-lab", str(lab.clouds_file), writable=True)
         result = apply(writable, Journal(str(tmp_path), "run"), wishes, check_mode=False)
-        assert result["gone"] == ["hw_cdrom_bus"]
+        assert result["gone"] == [f"{many_images[0]} hw_cdrom_bus"]
         assert len(result["diff"]) == 4
         assert cloud.image.get(f"/images/{many_images[0]}").json()["hw_cdrom_bus"] == "scsi"
 
@@ -114,16 +114,29 @@ def test_too_many_targets_are_all_left_alone(lab: Lab, many_images: list[str], c
 
 def test_an_image_keeps_everything_but_the_property(lab: Lab, many_images: list[str]) -> None:
     with lab.cloud() as cloud:
+        assert cloud.image.get_image(many_images[0]).visibility == "shared", "glance's default, without members"
         cloud.image.update_image(many_images[0], visibility="public", is_protected=True, tags=["gold"], own="kept")
         try:
             before = cloud.image.get(f"/images/{many_images[0]}").json()
-            report = stackmend.remediate(lab.inventory, faults=["image_ide_bus"])
+            report = stackmend.remediate(lab.inventory, faults=["image_ide_bus"], max_changes=5)
             assert {finding.status for finding in report.findings} == {"fixed"}
             after = cloud.image.get(f"/images/{many_images[0]}").json()
             gone = {name: value for name, value in before.items() if after.get(name) != value}
             assert set(gone) == {"hw_cdrom_bus", "updated_at"}
         finally:
             cloud.image.update_image(many_images[0], is_protected=False)
+
+
+def test_an_image_that_is_shared_with_others_is_left_to_them(lab: Lab, many_images: list[str]) -> None:
+    with lab.cloud() as cloud:
+        other = next(project for project in cloud.identity.projects() if project.name == "service")
+        cloud.image.add_member(many_images[0], member=other.id)
+        for check in (True, False):
+            report = stackmend.remediate(lab.inventory, faults=["image_ide_bus"], max_changes=5, check=check)
+            statuses = {finding.target.id: finding.status for finding in report.findings}
+            assert statuses.pop(many_images[0]) == "skipped"
+            assert set(statuses.values()) == {"would_change" if check else "fixed"}
+        assert cloud.image.get(f"/images/{many_images[0]}").json()["hw_cdrom_bus"] == "ide"
 
 
 def test_a_run_that_is_killed_half_way_can_be_undone(lab: Lab, cloud_place: CloudPlace, state_home: Path) -> None:

@@ -156,6 +156,16 @@ def test_what_becomes_of_a_finding(outcome: Any, after: Any, status: str, change
     assert (settled["findings"][0]["status"], settled["changed"]) == (status, changed)
 
 
+def test_what_a_check_learns_of_one_image_is_said_of_that_image_alone() -> None:
+    planned = _plan_of([_finding(target="i1"), _finding(target="i2")], check_mode=True)
+    outcome = {"gone": ["i1 hw_cdrom_bus"], "left": [{"subject": "i2 hw_cdrom_bus", "reason": "shared"}], "failed": ""}
+    found = _plan.preview(planned, {"0": outcome})
+    assert [(finding["status"], finding["reason"]) for finding in found] == [
+        ("gone", "it has changed meanwhile and was left alone"),
+        ("skipped", "shared"),
+    ]
+
+
 def test_a_finding_that_the_fix_brought_about_is_told() -> None:
     settled = _settled(DONE, {"findings": [_finding(target="i9")]})
     assert [finding["target"]["id"] for finding in settled["new"]] == ["i9"]

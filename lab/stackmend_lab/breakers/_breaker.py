@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..lab import Lab
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,8 @@ class Breaker:
     """One fault of the catalogue, produced and undone.
 
     fault: the catalogue's id, which names this breaker's file too.
-    needs: "cloud", the lab's own processes, or "hosts", systemd hosts under podman.
+    needs: "cloud", the lab's own processes, or "hosts", systemd hosts under podman; the functions are given the `Lab` or
+        the `Hosts`.
     break_: produces the fault; called on a healthy lab that is up.
     mend: puts everything back as it was before break_ or a near miss, whatever happened since; may be called twice.
     symptom: what a user of the real component sees now, in one line; None when all is well. Changes nothing.
@@ -30,9 +28,9 @@ class Breaker:
 
     fault: str
     needs: str
-    break_: Callable[[Lab], None]
-    mend: Callable[[Lab], None]
-    symptom: Callable[[Lab], str | None]
-    near_misses: Mapping[str, Callable[[Lab], None]]
+    break_: Callable[[Any], None]
+    mend: Callable[[Any], None]
+    symptom: Callable[[Any], str | None]
+    near_misses: Mapping[str, Callable[[Any], None]]
     approve: str = "safe"
     recorded: str = ""

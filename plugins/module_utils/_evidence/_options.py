@@ -229,7 +229,14 @@ def _start(question: Question) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
+        # No home: stevedore would keep a cache of entry points there, and a check writes nothing.
+        env={
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "HOME": "/nonexistent",
+            "XDG_CACHE_HOME": "/nonexistent",
+        },
         start_new_session=True,
         **identity,
     )

@@ -31,11 +31,14 @@ def is_windows(image: Image) -> bool:
 
 
 def not_ours(image: Image, project: str) -> str:
-    """Why somebody else has a say in this image; empty for a private or public image of the credentials' own project."""
+    """Why somebody else has a say in this image; empty for an image of the credentials' own project.
+
+    "shared" is glance's default and says nothing by itself; whether it has members is seen before it is changed.
+    """
     if image["owner"] != project:
         return "it belongs to another project"
-    if image["visibility"] in ("community", "shared"):
-        return f"it is a {image['visibility']} image, which other projects may rely on"
+    if image["visibility"] == "community":
+        return "it is a community image, which other projects may rely on"
     return ""
 
 
@@ -48,7 +51,8 @@ def remedy(image: Image, changes: Mapping[str, Optional[str]], subject: str, ris
             "value": value,
             "expect": image["properties"].get(name),
             "guarded": True,
-            "subject": subject,
+            "unshared": image["visibility"] == "shared",
+            "subject": f"{image['id']} {subject}",
         }
         for name, value in changes.items()
     ]
