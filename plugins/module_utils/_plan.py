@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from ._catalogue import FAULTS
 from ._model import RISKS, at_most
 
 Report = Mapping[str, Any]
@@ -58,7 +59,7 @@ def plan(
 
     checked: as `correlate` returns it. groups: the inventory's groups.
     Returns {"findings": the findings with their status and reason, "steps": [...], "together": [host], "rolled": [host],
-    "kinds_together": [kind], "control": bool}. A step is {"id", "kind": {"role", "approved"}, "host" (None: the control node), "role", "vars", "risk", "approved", "rolled",
+    "kinds_together": [kind], "control": bool, "again": {"faults": [...], "hosts": [...] or None for all}}. A step is {"id", "kind": {"role", "approved"}, "host" (None: the control node), "role", "vars", "risk", "approved", "rolled",
     "keys", "faults"}; in check mode the steps that are not approved are in it too, so that their difference can be shown.
     """
     judged = [dict(finding) for finding in findings]
@@ -115,7 +116,18 @@ def plan(
         "kinds_together": _distinct(step["kind"] for step in ordered if step["host"] and not step["rolled"]),
         "rolled": sorted(dict.fromkeys(rolled), key=lambda host: _rank(host, groups)),
         "control": any(step["host"] is None for step in ordered),
+        "again": _again(ordered, check_mode),
     }
+
+
+def _again(steps: Iterable[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+    """What is looked at again afterwards: the faults that are worked on, on the hosts where they can show."""
+    taken = [] if check_mode else [step for step in steps if step["approved"]]
+    faults = list(dict.fromkeys(fault for step in taken for fault in step["faults"]))
+    # A fault that compares hosts shows on others than the one that is changed.
+    everywhere = any(FAULTS[fault].observe_host is not None for fault in faults if fault in FAULTS)
+    hosts = None if everywhere else list(dict.fromkeys(step["host"] for step in taken if step["host"]))
+    return {"faults": faults, "hosts": hosts}
 
 
 def _distinct(kinds: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     assert place.state() == broken_state, "4: and changes nothing"
 
     if breaker.approve != "safe":
-        waiting = _remediate(place)
+        waiting = stackmend.remediate(place.inventory, faults=[breaker.fault], variables=place.variables)
         assert {finding.status for finding in waiting.findings} == {"awaiting_approval"}, "5: it waits for approval"
         assert place.state() == broken_state
 
@@ -126,11 +126,15 @@ def test_near_misses(broken: tuple[Any, Place]) -> None:
     assert len(breaker.near_misses) >= 2
     raised = {}
     family = _family(breaker.fault)
+    # A near miss lives on the host that the breaker breaks; faults that compare hosts or images look everywhere.
+    hosts = None
+    if not FAULTS[breaker.fault].correlated:
+        hosts = ",".join(name for kind, name, _certainty in EXPECTED[breaker.fault] if kind == "host") or None
     for name, make in breaker.near_misses.items():
         make(place.subject)
         try:
             assert breaker.symptom(place.subject) is None, f"{name}: nothing is wrong in the real component"
-            report = stackmend.diagnose(place.inventory, faults=family, variables=place.variables)
+            report = stackmend.diagnose(place.inventory, faults=family, limit=hosts, variables=place.variables)
             if report.findings or report.unknown:
                 raised[name] = [(f.fault, f.summary) for f in report.findings] + [u.reason for u in report.unknown]
         finally:

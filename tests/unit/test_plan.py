@@ -124,6 +124,14 @@ def test_steps_of_one_role_have_the_same_variables() -> None:
     assert planned["steps"][1]["vars"]["r_more"] == []
 
 
+def test_what_is_looked_at_again_is_what_was_worked_on_where_it_can_show() -> None:
+    planned = _plan_of([_finding("config_value_invalid", "c1", "host", role="oslo_config")])
+    assert planned["again"] == {"faults": ["config_value_invalid"], "hosts": ["c1"]}
+    planned = _plan_of([_finding("migration_ssh_broken", "c1", "host", role="nova_migration_ssh")])
+    assert planned["again"] == {"faults": ["migration_ssh_broken"], "hosts": None}
+    assert _plan_of([_finding()], check_mode=True)["again"]["faults"] == []
+
+
 def _settled(outcome: dict[str, Any] | None, after: dict[str, Any] | None = None) -> dict[str, Any]:
     planned = _plan_of([_finding()])
     outcomes = {"0": outcome} if outcome else {}

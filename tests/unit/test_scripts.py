@@ -90,7 +90,7 @@ def test_a_call_that_was_made_strict_is_not_found_again() -> None:
 
 
 def test_only_files_that_can_run_are_read(tmp_path: Path) -> None:
-    for name in ("ha.sh", "README.md", "ha.log", "ha.sh.bak", "ha.sh~"):
+    for name in ("ha.sh", "README", "README.md", "ha.log", "ha.sh.bak", "ha.sh~"):
         directory = tmp_path / "usr/local/bin"
         directory.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text("nova host-evacuate c1\n", encoding="utf-8")

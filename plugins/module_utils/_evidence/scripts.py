@@ -48,7 +48,11 @@ _DEPTH = 6
 _SKIPPED_DIRECTORIES = {
     ".git", "node_modules", "site-packages", "dist-packages", "__pycache__", ".cache", ".venv", "venv", "log", "logs",
 }  # fmt: skip
-_SKIPPED_FILES = re.compile(r"\.(?:md|rst|txt|log|html?|json|po|mo|gz|xz|bz2|zip|tar|rpm|deb|pyc|so|bak|orig|swp)$|~$")
+_SKIPPED_FILES = re.compile(
+    r"^(?:readme|changelog|changes|news|licen[cs]e|copying|authors|todo|install)(?:$|\.)|"
+    r"\.(?:md|rst|txt|log|html?|json|po|mo|gz|xz|bz2|zip|tar|rpm|deb|pyc|so|bak|orig|swp)$|~$",
+    re.IGNORECASE,
+)
 
 # python-novaclient 18.13: the subcommands whose host is a pattern unless --strict is given (v2/shell.py _hyper_servers).
 COMMANDS = ("host-evacuate", "host-evacuate-live", "host-servers-migrate", "host-meta")
