@@ -247,7 +247,11 @@ def _undo_login_shell(tree: Tree, entry: Mapping[str, Any], check_mode: bool) ->
         return "conflict", f"the shell of {entry['user']} was changed after the run and was left alone"
     if not check_mode:
         run = subprocess.run(
-            ["usermod", "--shell", entry["before"], entry["user"]], capture_output=True, text=True, timeout=60, check=False
+            ["usermod", "--shell", entry["before"], entry["user"]],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         if run.returncode:
             raise JournalError(f"usermod could not set the shell of {entry['user']} back: {run.stderr.strip()}")

@@ -58,9 +58,11 @@ def plan(
     """Decide what is done about each finding.
 
     checked: as `correlate` returns it. groups: the inventory's groups.
-    Returns {"findings": the findings with their status and reason, "steps": [...], "together": [host], "rolled": [host],
-    "kinds_together": [kind], "control": bool, "again": {"faults": [...], "hosts": [...] or None for all}}. A step is {"id", "kind": {"role", "approved"}, "host" (None: the control node), "role", "vars", "risk", "approved", "rolled",
-    "keys", "faults"}; in check mode the steps that are not approved are in it too, so that their difference can be shown.
+    Returns {"findings": the findings with their status and reason, "steps": [step], "together": [host], "rolled": [host],
+    "kinds_together": [kind], "control": bool, "again": {"faults": [...], "hosts": [...] or None for all}}.
+    A step is {"id", "kind": {"role", "approved"}, "host" (None: the control node), "role", "vars", "risk", "approved",
+    "rolled", "keys", "faults"}; in check mode the steps that are not approved are in it too, so that their difference can
+    be shown.
     """
     judged = [dict(finding) for finding in findings]
     over = _over_the_limit(judged, max_changes, checked)

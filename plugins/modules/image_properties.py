@@ -132,7 +132,7 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
         if any(properties[name]["unshared"] for name in after):
             others = images.members(cloud, image)
             if others:
-                reason = f"it is shared with {len(others)} other projects, which rely on it: agree with them, and change it by hand"
+                reason = f"it is shared with {len(others)} other projects that rely on it: agree with them and change it by hand"
                 left.extend({"subject": properties[name]["subject"] or name, "reason": reason} for name in after)
                 continue
         title = f"image {image} ({now.get('name')})"

@@ -96,7 +96,18 @@ def test_from_the_wheel(lab: Lab, wheel_python: Path, tmp_path: Path) -> None:
 
 def test_from_the_artefact(lab: Lab, artefact: Path, bare_python: Path, tmp_path: Path) -> None:
     collections = tmp_path / "collections"
-    install = [bare_python, "-m", "ansible", "galaxy", "collection", "install", artefact, "-p", collections, "--offline"]
+    install = [
+        bare_python,
+        "-m",
+        "ansible",
+        "galaxy",
+        "collection",
+        "install",
+        artefact,
+        "-p",
+        collections,
+        "--offline",
+    ]
     _run(install, tmp_path)
     _diagnose(lab, tmp_path, bare_python, collections, ANSIBLE_COLLECTIONS_PATH=str(collections))
 
