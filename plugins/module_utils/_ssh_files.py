@@ -63,9 +63,9 @@ def public_blob(private: bytes) -> Optional[str]:
     if raw is None or not raw.startswith(_OPENSSH_MAGIC):
         return None
     rest = raw[len(_OPENSSH_MAGIC) :]
-    for _ in ("cipher", "key derivation", "its options"):
-        _, rest = _string(rest)
-    blob, _ = _string(rest[4:])  # after the number of keys
+    for _part in ("cipher", "key derivation", "its options"):
+        _value, rest = _string(rest)
+    blob, _more = _string(rest[4:])  # after the number of keys
     return base64.b64encode(blob).decode() or None
 
 
@@ -178,7 +178,7 @@ def trust(text: str, names: Sequence[str], keys: Sequence[PublicKey]) -> str:
 def _names_host(field: str, name: str) -> bool:
     if not field.startswith("|1|"):
         return name in field.lower().split(",")
-    salt, _, digest = field[3:].partition("|")
+    salt, _bar, digest = field[3:].partition("|")
     raw_salt, raw_digest = _decode(salt), _decode(digest)
     if not raw_salt or not raw_digest:
         return False

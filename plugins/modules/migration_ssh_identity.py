@@ -160,7 +160,11 @@ def _public_line(tree: Tree, path: str) -> Optional[str]:
     if beside and blob in (None, beside.blob):
         return f"{beside.type} {beside.blob} {beside.comment}".strip()
     run = subprocess.run(
-        ["ssh-keygen", "-y", "-P", "", "-f", tree.path(path)], stdin=subprocess.DEVNULL, capture_output=True, timeout=30
+        ["ssh-keygen", "-y", "-P", "", "-f", tree.path(path)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=30,
+        check=False,
     )
     return run.stdout.decode("utf-8", "replace").strip() or None
 
@@ -173,6 +177,7 @@ def _generate(comment: str) -> tuple[bytes, bytes]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=60,
+            check=False,
         )
         if run.returncode:
             raise IdentityError(f"ssh-keygen made no key: {run.stderr.decode('utf-8', 'replace').strip()}")

@@ -201,7 +201,9 @@ class _Shell(_Change):
 
     def make(self, tree: Tree, journal: Journal) -> None:
         journal.record("login_shell", user=self.user, before=self.before, after=self.after)
-        run = subprocess.run(["usermod", "--shell", self.after, self.user], capture_output=True, text=True, timeout=60)
+        run = subprocess.run(
+            ["usermod", "--shell", self.after, self.user], capture_output=True, text=True, timeout=60, check=False
+        )
         if run.returncode:
             raise TrustError(
                 f"usermod could not give {self.user} the shell {self.after}: {run.stderr.strip()}; "

@@ -168,6 +168,7 @@ def _sshd(user: str, folder: str) -> dict[str, Any]:
             capture_output=True,
             text=True,
             timeout=10,
+            check=False,
             env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"},
         )
     except (OSError, subprocess.SubprocessError):

@@ -207,7 +207,7 @@ def _where(peer: Mapping[str, Any]) -> list[str]:
 
 
 def _effective(peer: Mapping[str, Any], run: Run) -> str:
-    _, stdout, _ = run(["-G", *_where(peer)], PROBE_SECONDS)
+    _status, stdout, _stderr = run(["-G", *_where(peer)], PROBE_SECONDS)
     match = re.search(r"^stricthostkeychecking (\S+)$", stdout, re.M)
     return match.group(1) if match else "ask"
 
@@ -241,6 +241,7 @@ def _runner(account: Mapping[str, Any]) -> Run:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=seconds,
+                check=False,
                 cwd="/",
                 env=environment,
                 **identity,
@@ -262,7 +263,7 @@ def _this_host(peers: Sequence[dict[str, Any]], name: Optional[str]) -> Optional
 def _is_own_address(address: str) -> bool:
     """Whether an address is one of this host: only those can be bound. No packet is sent."""
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM)[0]
+        family, kind, protocol, _name, where = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.bind(where)
     except OSError:

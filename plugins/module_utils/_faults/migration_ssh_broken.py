@@ -200,13 +200,14 @@ def _finding(
     return Finding(
         fault=FAULT.id,
         target=Target("host", owner),
-        certainty=max((certainty for certainty, _ in pairs.values()), key=_CERTAINTIES.index),
+        certainty=max((certainty for certainty, _message in pairs.values()), key=_CERTAINTIES.index),
         summary=words.summary.format(**names),
         subject=subject,
         evidence={
             "cause": cause,
             "pairs": [
-                {"from": here, "to": there, "ssh": message} for (here, there), (_, message) in sorted(pairs.items())
+                {"from": here, "to": there, "ssh": message}
+                for (here, there), (_certainty, message) in sorted(pairs.items())
             ],
         },
         expected=words.expected.format(**names),
@@ -227,7 +228,7 @@ def _actual(cause: str, account: Mapping[str, Any], pairs: Mapping[tuple[str, st
     if cause == "authorized_keys":
         return "no line that admits it"
     state = _state_of(account) if cause == "modes" else ""
-    return state or sorted({message for _, message in pairs.values()})[0]
+    return state or sorted({message for _certainty, message in pairs.values()})[0]
 
 
 def _state_of(account: Mapping[str, Any]) -> str:
