@@ -24,12 +24,13 @@ from typing import Any
 from . import Lab, breakers
 from .lab import LabError
 
+# The last one takes placement down, so nothing can be booted after it.
 FAULTS = (
-    "auth_strategy_invalid",
     "config_value_invalid",
     "evacuation_not_strict",
     "image_guest_agent_missing",
     "image_ide_bus",
+    "auth_strategy_invalid",
 )
 
 
@@ -82,7 +83,7 @@ def show(lab: Lab) -> None:
     _expect(_state(lab) == state, "the broken state was not restored exactly")
     print("\nThe symptoms:")
     _expect(all(_symptoms(lab, broken).values()), "a symptom did not come back")
-    for breaker in broken:
+    for breaker in reversed(broken):
         breaker.mend(lab)
 
 
