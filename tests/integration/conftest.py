@@ -119,7 +119,7 @@ class HostsPlace(Place):
 def hosts_place(state_home: Path) -> Iterator[HostsPlace]:
     """Systemd hosts as a deployment tool leaves them; without a cloud, so the faults that need one are left out."""
     faults = tuple(fault.id for fault in FAULTS.values() if not fault.cloud_evidence)
-    with Hosts("stackmend-test") as hosts:
+    with Hosts(f"stackmend-test-{os.getpid()}") as hosts:
         hosts.deploy()
         variables = {"ansible_pipelining": True, "stackmend_max_changes": "100%"}
         yield HostsPlace(hosts, hosts.inventory, faults, variables)
