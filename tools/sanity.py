@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # What belongs to the collection; the package and the lab are judged by ruff and mypy.
-PARTS = ("COPYING", "README.md", "changelogs", "galaxy.yml", "meta", "playbooks", "plugins", "roles", "tests/sanity")
+PARTS = ("COPYING", "README.md", "changelogs", "galaxy.yml", "meta", "playbooks", "plugins", "roles")
 
 
 def main() -> int:
