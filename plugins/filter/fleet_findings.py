@@ -56,6 +56,7 @@ from typing import Any, Optional
 
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import select
 from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate
+from ansible_collections.stackmend.openstack.plugins.module_utils._report import first_line
 
 
 def fleet_findings(
@@ -81,14 +82,10 @@ def _answer(result: Any) -> dict[str, Any]:
     if not result:
         return {"failed": "the host was not looked at"}
     if result.get("unreachable"):
-        return {"failed": f"the host could not be reached: {_first_line(result)}"}
+        return {"failed": f"the host could not be reached: {first_line(result)}"}
     if "observations" not in result:
-        return {"failed": f"the checks could not be run on the host: {_first_line(result)}"}
+        return {"failed": f"the checks could not be run on the host: {first_line(result)}"}
     return result
-
-
-def _first_line(result: dict[str, Any]) -> str:
-    return (str(result.get("msg", "")).strip() or "no reason was given").splitlines()[0]
 
 
 class FilterModule:

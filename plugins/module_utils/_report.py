@@ -51,6 +51,11 @@ def build(
     }
 
 
+def first_line(result: Mapping[str, Any]) -> str:
+    """Why a task failed: the first line of its message."""
+    return (str(result.get("msg", "")).strip() or "no reason was given").splitlines()[0]
+
+
 def undone(places: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     """What a rollback did: {place: what journal_rollback returned there} as a list; a place without an answer failed."""
     entries: list[dict[str, str]] = []
@@ -58,7 +63,7 @@ def undone(places: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
         if "undone" in result:
             entries.extend({"host": place, **entry} for entry in result["undone"])
         else:
-            reason = (str(result.get("msg", "")).strip() or "no reason was given").splitlines()[0]
+            reason = first_line(result)
             entries.append({"host": place, "what": "the journal", "status": "failed", "reason": reason})
     return entries
 

@@ -14,6 +14,12 @@ from typing import Any, Optional
 from ._model import Unavailable
 
 TIMEOUT = 30.0
+# The options of every module that speaks to the APIs (documented in the fragment stackmend.openstack.cloud).
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "cloud": {"type": "str"},
+    "clouds_file": {"type": "path"},
+    "api_timeout": {"type": "float", "default": TIMEOUT},
+}
 # Nobody's cloud has more pages of a thousand than this; a server whose "next" never ends is cut off here.
 MAX_PAGES = 10_000
 _VERSIONS = {"compute": "2", "identity": "3", "image": "2", "network": "2", "placement": "1"}

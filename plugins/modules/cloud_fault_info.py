@@ -86,15 +86,13 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue imp
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, connect
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "cloud": {"type": "str"},
-            "clouds_file": {"type": "path"},
-            "api_timeout": {"type": "float", "default": 30.0},
+            **ARGUMENTS,
             "faults": {"type": "list", "elements": "str", "default": []},
             "guest_agent": {
                 "type": "str",

@@ -96,7 +96,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, connect
 
 # 2.53 has services by uuid, 2.47 the flavor in the server, 2.14 evacuates without onSharedStorage; 2.95 stops the server.
 READ = "2.53"
@@ -231,9 +231,7 @@ def run(cloud: Cloud, params: dict[str, Any], check_mode: bool) -> dict[str, Any
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "cloud": {"type": "str"},
-            "clouds_file": {"type": "path"},
-            "api_timeout": {"type": "float", "default": 30.0},
+            **ARGUMENTS,
             "host": {"type": "str", "required": True},
             "fenced": {"type": "str", "default": ""},
             "shared_storage": {"type": "bool", "default": False},

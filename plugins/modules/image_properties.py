@@ -100,6 +100,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _image_properties as images
+from ansible_collections.stackmend.openstack.plugins.module_utils import _session
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
     ARGUMENTS,
     Journal,
@@ -151,9 +152,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **ARGUMENTS,
-            "cloud": {"type": "str"},
-            "clouds_file": {"type": "path"},
-            "api_timeout": {"type": "float", "default": 30.0},
+            **_session.ARGUMENTS,
             "wishes": {
                 "type": "list",
                 "elements": "dict",

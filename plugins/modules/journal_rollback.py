@@ -74,7 +74,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils import _image_
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import DIRECTORY, Journal, JournalError
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, connect
 
 
 def main() -> None:
@@ -83,9 +83,7 @@ def main() -> None:
             "run_id": {"type": "str", "required": True},
             "journal_dir": {"type": "path", "default": DIRECTORY},
             "root": {"type": "path", "default": "/"},
-            "cloud": {"type": "str"},
-            "clouds_file": {"type": "path"},
-            "api_timeout": {"type": "float", "default": 30.0},
+            **ARGUMENTS,
         },
         supports_check_mode=True,
     )

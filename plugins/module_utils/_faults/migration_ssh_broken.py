@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._model import Certainty, Evidence, Fault, Finding, Remedy, Risk, Target
+from .._model import CERTAINTIES, Certainty, Evidence, Fault, Finding, Remedy, Risk, Target
 from .._ssh_files import admits
 
 _ROLE = "nova_migration_ssh"
@@ -200,7 +200,7 @@ def _finding(
     return Finding(
         fault=FAULT.id,
         target=Target("host", owner),
-        certainty=max((certainty for certainty, _message in pairs.values()), key=_CERTAINTIES.index),
+        certainty=max((certainty for certainty, _message in pairs.values()), key=CERTAINTIES.index),
         summary=words.summary.format(**names),
         subject=subject,
         evidence={
@@ -215,9 +215,6 @@ def _finding(
         remedy=None if words.by_hand else _remedy(hosts, wished, subject, account["user"]),
         reason=words.by_hand.format(**names),
     )
-
-
-_CERTAINTIES = (Certainty.POSSIBLE, Certainty.PROBABLE, Certainty.CERTAIN)
 
 
 def _actual(cause: str, account: Mapping[str, Any], pairs: Mapping[tuple[str, str], tuple[str, str]]) -> str:
