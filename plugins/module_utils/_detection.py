@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ._model import Evidence, Fault, Target, Unavailable, Unknown
+from ._model import Evidence, Fault, Finding, Target, Unavailable, Unknown, key_of
 
 Read = Callable[[str], Any]
 
@@ -37,7 +37,9 @@ def examine(faults: Iterable[Fault], side: str, read: Read, here: Target, always
             if observe is not None:
                 observations[fault.id] = observe(readings)
             else:
-                findings.extend(fault.report(finding) for finding in fault.detect(readings))
+                found, not_seen = judge(fault, readings)
+                findings.extend(found)
+                unknown.extend(not_seen)
         except Unavailable as reason:
             unknown.append(Unknown(fault.id, here, str(reason)))
             continue
@@ -49,6 +51,25 @@ def examine(faults: Iterable[Fault], side: str, read: Read, here: Target, always
         "findings": findings,
         "unknown": [entry.as_dict() for entry in unknown],
         "observations": observations,
+    }
+
+
+def judge(fault: Fault, evidence: Evidence) -> tuple[list[dict[str, Any]], list[Unknown]]:
+    """What a fault finds in the evidence, in the report's form, and what it could not judge."""
+    yielded = list(fault.detect(evidence))
+    findings = [fault.report(entry) for entry in yielded if isinstance(entry, Finding)]
+    return findings, [entry for entry in yielded if isinstance(entry, Unknown)]
+
+
+def seen_twice(first: Mapping[str, Any], second: Mapping[str, Any], faults: Iterable[Fault]) -> dict[str, Any]:
+    """The first result of `examine`, of the given faults only what the second one shows too, as the second shows it."""
+    ids = {fault.id for fault in faults}
+    before = {key_of(finding) for finding in first["findings"]}
+    return {
+        "findings": [finding for finding in first["findings"] if finding["fault"] not in ids]
+        + [finding for finding in second["findings"] if key_of(finding) in before],
+        "unknown": [entry for entry in first["unknown"] if entry["fault"] not in ids] + second["unknown"],
+        "observations": {**first["observations"], **second["observations"]},
     }
 
 

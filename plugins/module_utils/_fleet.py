@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ._detection import broken
+from ._detection import broken, judge
 from ._model import Fault, Target, Unknown, at_least
 
 Result = Mapping[str, Any]
@@ -60,7 +60,9 @@ def correlate(
                 "cloud": cloud["observations"].get(fault.id) if cloud else None,
             }
             try:
-                findings.extend(fault.report(finding) for finding in fault.detect(evidence))
+                found, not_seen = judge(fault, evidence)
+                findings.extend(found)
+                unknown.extend(entry.as_dict() for entry in not_seen)
             except Exception as error:
                 unknown.append(Unknown(fault.id, Target("fleet", "fleet"), broken(error)).as_dict())
 

@@ -10,26 +10,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from ._model import Unavailable
-from ._session import Cloud
+from ._session import ChangeFailed, Cloud
 
 _PATCH = "application/openstack-images-v2.1-json-patch"
-
-
-class ImageError(Exception):
-    """An image that cannot be changed as asked; the sentence says which, why, and what to do."""
 
 
 Properties = Mapping[str, Optional[str]]
 
 
 def group(wishes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
-    """{image id: {property: wish}}. Raises ImageError when two wishes for one property contradict each other."""
+    """{image id: {property: wish}}. Raises ChangeFailed when two wishes for one property contradict each other."""
     images: dict[str, dict[str, Mapping[str, Any]]] = {}
     for wish in wishes:
         properties = images.setdefault(wish["id"], {})
         other = properties.setdefault(wish["property"], wish)
         if other["value"] != wish["value"]:
-            raise ImageError(
+            raise ChangeFailed(
                 f"image {wish['id']}: {wish['property']} is wanted as {other['value']!r} and as {wish['value']!r}; "
                 "nothing was changed"
             )
@@ -58,7 +54,7 @@ def patch(cloud: Cloud, image: str, now: Mapping[str, Any], wanted: Properties) 
 
     glance's PATCH has no "test" operation (glance 33, api/v2/images.py: add, remove, replace), so "replace" and
     "remove", which fail where the property is not there, are all the guard it offers; the caller has just read `now`.
-    Raises ImageError.
+    Raises ChangeFailed.
     """
     operations = []
     for name, value in sorted(wanted.items()):
@@ -72,12 +68,12 @@ def patch(cloud: Cloud, image: str, now: Mapping[str, Any], wanted: Properties) 
             "PATCH", "image", f"/images/{image}", json=operations, headers={"Content-Type": _PATCH}
         )
     except Unavailable as error:
-        raise ImageError(
+        raise ChangeFailed(
             f"image {image} ({now.get('name')}) could not be changed: {error}. Where it is a 403, a property protection "
             "rule of glance, or another project's ownership, forbids it to these credentials"
         ) from error
     if not response.ok:
-        raise ImageError(f"image {image} ({now.get('name')}) was not changed: glance answered {response.status_code}")
+        raise ChangeFailed(f"image {image} ({now.get('name')}) was not changed: glance answered {response.status_code}")
 
 
 def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

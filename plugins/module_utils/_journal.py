@@ -272,7 +272,9 @@ def _restart(entry: Mapping[str, Any], check_mode: bool) -> dict[str, str]:
 
 
 UNDO: dict[str, Undo] = {"file": _undo_file, "directory": _undo_directory, "login_shell": _undo_login_shell}
-KINDS = frozenset(UNDO) | {"restart", "image_properties"}
+# Changes of API objects, undone where the APIs are spoken to (_cloud_undo.py).
+CLOUD_KINDS = frozenset(["image_properties"])
+KINDS = frozenset(UNDO) | CLOUD_KINDS | {"restart"}
 
 
 def _owner_and_mode(real: str) -> dict[str, int]:

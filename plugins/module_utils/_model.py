@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 # Weakest first: "at least probable" and "at most restart" are comparisons of positions.
 CERTAINTIES = ("possible", "probable", "certain")
@@ -60,7 +60,8 @@ class Remedy:
     """A role and the variables that make it state the desired result.
 
     `vars` holds lists only: the plan concatenates those of several findings that share a role and a place to run.
-    A finding about a host is remedied on that host, any other once on the control node.
+    A finding about a host is remedied on that host, any other once on the control node, unless `host` names (as the
+    inventory does) the one host where it is done, such as a controller that has nova-manage.
     `rolled` remedies run one host at a time; a remedy that restarts something always is.
     """
 
@@ -68,6 +69,7 @@ class Remedy:
     risk: str
     vars: Mapping[str, list[Any]]
     rolled: bool = False
+    host: Optional[str] = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -75,6 +77,7 @@ class Remedy:
             "risk": self.risk,
             "vars": {name: list(wishes) for name, wishes in self.vars.items()},
             "rolled": self.rolled or self.risk == Risk.RESTART,
+            "host": self.host,
         }
 
 
@@ -113,7 +116,7 @@ class Unknown:
 
 
 Evidence = Mapping[str, Any]
-Detect = Callable[[Evidence], Iterator[Finding]]
+Detect = Callable[[Evidence], Iterator[Union[Finding, Unknown]]]
 Observe = Callable[[Evidence], Optional[dict[str, Any]]]
 
 
@@ -128,9 +131,12 @@ class Fault:
     host_evidence, cloud_evidence: the readers (names in `_evidence`) that `detect` or the observers need.
     detect: a pure function. Without observers it receives {reader name: what was read} on the host or beside the
         APIs. With observers it runs on the control node and receives
-        {"hosts": {inventory name: observation}, "cloud": observation or None}.
+        {"hosts": {inventory name: observation}, "cloud": observation or None}. It yields findings, and Unknown for
+        a check that the evidence does not allow.
     observe_host, observe_cloud: pure functions that reduce the evidence to the few facts `detect` compares; they
         keep what travels small. None means that this side has nothing to say.
+    transient: whether a healthy cloud looks like this for a moment, so that only what is seen twice, some time apart,
+        is a finding (FAULTS.md 0.4). Such a fault is judged beside the APIs alone.
     """
 
     id: str
@@ -146,6 +152,7 @@ class Fault:
     cloud_evidence: tuple[str, ...] = ()
     observe_host: Optional[Observe] = None
     observe_cloud: Optional[Observe] = None
+    transient: bool = False
 
     @property
     def correlated(self) -> bool:
@@ -171,6 +178,12 @@ class Fault:
             "status": status,
             "reason": finding.reason,
         }
+
+
+def key_of(finding: Mapping[str, Any]) -> str:
+    """What makes a finding of the report the same one in two runs: fault, target, and the thing in the target."""
+    target = finding["target"]
+    return "\n".join((finding["fault"], target["type"], target["id"], finding["evidence"].get("subject", "")))
 
 
 def at_least(certainty: str, floor: str) -> bool:

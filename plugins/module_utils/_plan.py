@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ._catalogue import FAULTS
-from ._model import RISKS, at_most
+from ._model import RISKS, at_most, key_of
 
 Report = Mapping[str, Any]
 
@@ -82,7 +82,7 @@ def plan(
                 continue
         elif check_mode:
             finding["status"] = "would_change"
-        host = finding["target"]["id"] if finding["target"]["type"] == "host" else None
+        host = remedy.get("host") or (finding["target"]["id"] if finding["target"]["type"] == "host" else None)
         place = (host, remedy["role"], approved, remedy["rolled"])
         step = steps.setdefault(
             place,
@@ -139,12 +139,6 @@ def _distinct(kinds: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         if kind not in found:
             found.append(kind)
     return found
-
-
-def key_of(finding: Report) -> str:
-    """What makes a finding the same one in two runs: fault, target, and the thing in the target."""
-    target = finding["target"]
-    return "\n".join((finding["fault"], target["type"], target["id"], finding["evidence"].get("subject", "")))
 
 
 def _over_the_limit(findings: Iterable[Report], max_changes: Any, checked: Mapping[str, Any]) -> dict[str, str]:

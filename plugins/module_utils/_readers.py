@@ -42,13 +42,19 @@ class CloudReader:
         self.addresses: dict[str, str] = {}
 
     def __call__(self, name: str) -> Any:
-        from ._evidence import hypervisors, images
+        from ._evidence import aggregates, compute_services, flavors, hypervisors, images, migrations, servers
 
-        if name == "images":
-            reading = images.read(self._cloud)
-            self.objects["image"] = len(reading["images"])
-        else:
-            reading = {"hypervisors": hypervisors.read}[name](self._cloud)
-            self.objects["hypervisor"] = len(reading["hypervisors"])
+        readers: dict[str, Callable[[Any], dict[str, Any]]] = {
+            "aggregates": aggregates.read,
+            "compute_services": compute_services.read,
+            "flavors": flavors.read,
+            "hypervisors": hypervisors.read,
+            "images": images.read,
+            "migrations": migrations.read,
+            "servers": servers.read,
+        }
+        reading = readers[name](self._cloud)
+        self.objects.update(reading.get("objects", {}))
+        if name == "hypervisors":
             self.addresses = {row["host"]: row["address"] for row in reading["hypervisors"]}
         return reading

@@ -33,6 +33,10 @@ class WriteRefused(Exception):
     """A request that would change the cloud, in a run that only reads."""
 
 
+class ChangeFailed(Exception):
+    """An API object that could not be changed as asked; the sentence says which, why, and what to do."""
+
+
 class Cloud:
     """One cloud of clouds.yaml.
 

@@ -15,6 +15,9 @@ from ._model import CERTAINTIES, RISKS
 from ._plan import DEFAULT_MAX_CHANGES, limit_of
 
 POLICIES = ("required", "quiesce_only", "ignore")
+# What is only a fault when it lasts: seconds between two looks, and seconds that a server may be without a host.
+OBSERVATION_SECONDS = 120.0
+STUCK_SECONDS = 600.0
 
 
 class BadSetting(ValueError):
@@ -56,8 +59,20 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         "max_changes": max_changes,
         "min_certainty": _one_of(run, "min_certainty", CERTAINTIES, "possible"),
         "guest_agent": _one_of(run, "guest_agent", POLICIES, "required"),
+        "observation_seconds": _seconds(run, "observation_seconds", OBSERVATION_SECONDS),
+        "stuck_seconds": _seconds(run, "stuck_seconds", STUCK_SECONDS),
         "run_id": run_id,
     }
+
+
+def _seconds(run: Mapping[str, Any], name: str, default: float) -> float:
+    try:
+        seconds = float(run.get(name, default))
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds < 86400:
+        raise BadSetting(f"stackmend_{name} is {run[name]!r}: give a number of seconds, from 0 to a day")
+    return seconds
 
 
 def _one_of(run: Mapping[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:

@@ -37,6 +37,16 @@ options:
     type: str
     choices: [required, quiesce_only, ignore]
     default: required
+  observation_seconds:
+    description:
+      - Seconds between the two looks at what a healthy cloud shows for a moment, such as a server without a host.
+      - A second look is taken only when the first one found something of that kind.
+    type: float
+    default: 120
+  stuck_seconds:
+    description: Seconds after which a server that still waits for a host is stuck.
+    type: float
+    default: 600
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -81,12 +91,15 @@ addresses:
   type: dict
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
-from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
+from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine, seen_twice
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._settings import OBSERVATION_SECONDS, STUCK_SECONDS
 
 
 def main() -> None:
@@ -99,6 +112,8 @@ def main() -> None:
                 "choices": ["required", "quiesce_only", "ignore"],
                 "default": "required",
             },
+            "observation_seconds": {"type": "float", "default": OBSERVATION_SECONDS},
+            "stuck_seconds": {"type": "float", "default": STUCK_SECONDS},
         },
         supports_check_mode=True,
     )
@@ -108,8 +123,14 @@ def main() -> None:
     except (UnknownFault, BadCloud) as error:
         module.fail_json(msg=str(error))
     reader = CloudReader(cloud)
-    settings = {"guest_agent": module.params["guest_agent"]}
-    result = examine(faults, "cloud", reader, Target("cloud", cloud.name), {"settings": settings})
+    here = Target("cloud", cloud.name)
+    always = {"settings": {name: module.params[name] for name in ("guest_agent", "stuck_seconds")}}
+    result = examine(faults, "cloud", reader, here, always)
+    seen = {finding["fault"] for finding in result["findings"]}
+    again = [fault for fault in faults if fault.transient and fault.id in seen]
+    if again:
+        time.sleep(module.params["observation_seconds"])
+        result = seen_twice(result, examine(again, "cloud", CloudReader(cloud), here, always), again)
     module.exit_json(
         changed=False, objects=reader.objects, addresses=reader.addresses, requests=dict(cloud.requests), **result
     )

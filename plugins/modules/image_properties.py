@@ -108,7 +108,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._journal impor
     open_journal,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, Cloud, connect
 
 
 def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def main() -> None:
         )
         journal = open_journal(params)
         result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, images.ImageError) as error:
+    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
         module.fail_json(msg=str(error))
     module.exit_json(run_id=journal.run_id, **result)
 

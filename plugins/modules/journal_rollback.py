@@ -70,11 +70,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.stackmend.openstack.plugins.module_utils import _image_properties as images
+from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_undo import CLOUD_UNDO
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import DIRECTORY, Journal, JournalError
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import (
+    ARGUMENTS,
+    BadCloud,
+    ChangeFailed,
+    Cloud,
+    connect,
+)
 
 
 def main() -> None:
@@ -90,8 +96,8 @@ def main() -> None:
     params = module.params
     clouds: list[Cloud] = []
 
-    def undo_image(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
-        # Only a journal that holds changes of images needs a cloud at all.
+    def undo_in_cloud(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+        # Only a journal that holds changes of API objects needs a cloud at all.
         try:
             if not clouds:
                 clouds.append(
@@ -99,13 +105,13 @@ def main() -> None:
                         params["cloud"], params["clouds_file"], writable=not check_mode, timeout=params["api_timeout"]
                     )
                 )
-            return images.undo(clouds[0], entry, check_mode)
-        except (BadCloud, Unavailable, images.ImageError) as error:
+            return CLOUD_UNDO[entry["kind"]](clouds[0], entry, check_mode)
+        except (BadCloud, Unavailable, ChangeFailed) as error:
             raise JournalError(str(error)) from error
 
     try:
         journal = Journal(params["journal_dir"], params["run_id"], params["root"])
-        undone = journal.undo(check_mode=module.check_mode, others={"image_properties": undo_image})
+        undone = journal.undo(check_mode=module.check_mode, others=dict.fromkeys(CLOUD_UNDO, undo_in_cloud))
     except JournalError as error:
         module.fail_json(msg=str(error))
     changed = any(entry["status"] in ("restored", "would_restore") for entry in undone)

@@ -23,7 +23,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault seen on a target. `remedy` is {"role", "risk", "vars", "rolled"}, or None where there is only advice."""
+    """A fault seen on a target. `remedy` is {"role", "risk", "vars", "rolled", "host"}, or None where there is only advice."""
 
     fault: str
     reference: str

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -53,7 +56,46 @@ class CloudPlace(Place):
                 files[str(path.relative_to(root))] = (digest, oct(status.st_mode), status.st_uid, status.st_gid)
         with self.subject.cloud() as cloud:
             images = {image["id"]: _image(image) for image in cloud.image.get("/images?limit=500").json()["images"]}
-        return {"files": files, "images": images}
+        return {"files": files, "images": images, **_rows(self.subject.layout.data)}
+
+
+# What each service keeps of a cloud, by database and table; a fault that lies in another table adds it here.
+_TABLES = {
+    "keystone": ("service", "endpoint", "assignment"),
+    "nova_api": (
+        "aggregate_hosts",
+        "aggregate_metadata",
+        "cell_mappings",
+        "flavor_extra_specs",
+        "flavors",
+        "host_mappings",
+        "instance_mappings",
+    ),
+    "nova_cell1": ("compute_nodes", "instance_system_metadata", "instances", "migrations", "services"),
+    "nova_cell0": ("instances",),
+    "placement": ("allocations", "inventories", "resource_provider_aggregates", "resource_provider_traits"),
+}
+# Times, counters and row numbers, which change without anybody changing anything; what computes report of themselves.
+_MOVING = re.compile(
+    r"(created|updated|launched|deleted|last_seen|scheduled)_|generation|report_count|^id$|^version$|stats|workload|^free_|^running_|_used$|^disk_available"
+)
+
+
+def _rows(data: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of the cloud's databases that are not deleted, read beside the services."""
+    found = {}
+    for database, tables in _TABLES.items():
+        with contextlib.closing(
+            sqlite3.connect(f"file:{data}/{database}.sqlite?mode=ro", uri=True, timeout=60)
+        ) as connection:
+            connection.row_factory = sqlite3.Row
+            for table in tables:
+                rows = [dict(row) for row in connection.execute(f"select * from {table}")]
+                living = [row for row in rows if not row.get("deleted") and not row.get("queued_for_delete")]
+                found[f"{database}.{table}"] = sorted(
+                    repr({name: value for name, value in row.items() if not _MOVING.search(name)}) for row in living
+                )
+    return found
 
 
 def _image(image: dict[str, Any]) -> dict[str, Any]:

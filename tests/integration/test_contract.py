@@ -63,20 +63,15 @@ def _family(fault: str) -> list[str]:
     return [other.id for other in FAULTS.values() if read & {*other.host_evidence, *other.cloud_evidence}]
 
 
-def _diagnose(place: Place) -> stackmend.Report:
-    return stackmend.diagnose(place.inventory, faults=place.faults, variables=place.variables)
-
-
-def _remediate(place: Place, **options: Any) -> stackmend.Report:
-    return stackmend.remediate(place.inventory, faults=place.faults, variables=place.variables, **options)
-
-
 def _seen(report: stackmend.Report) -> list[tuple[str, str, str, str]]:
     return [(f.fault, f.target.type, f.target.name, f.certainty) for f in report.findings]
 
 
 def test_contract(broken: tuple[Any, Place]) -> None:
     breaker, place = broken
+    variables = {**place.variables, **breaker.variables}
+    # Once everything is looked for; what cannot have noticed the breaker is not asked again and again.
+    family = _family(breaker.fault)
     healthy = place.state()
     assert breaker.symptom(place.subject) is None
 
@@ -84,35 +79,42 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     assert breaker.symptom(place.subject), "1: broken, the symptom shows"
     broken_state = place.state()
 
-    found = _diagnose(place)
+    found = stackmend.diagnose(place.inventory, faults=place.faults, variables=variables)
     expected = {(breaker.fault, *target) for target in EXPECTED[breaker.fault]}
     assert set(_seen(found)) == expected, "2: found on the right target, and nothing else"
     assert found.unknown == ()
     assert found.exit_status == 2
 
     shown: list[Any] = []
-    checked = _remediate(place, check=True, diff=True, on_diff=lambda host, diffs: shown.extend(diffs))
+    checked = stackmend.remediate(
+        place.inventory,
+        faults=family,
+        variables=variables,
+        check=True,
+        diff=True,
+        on_diff=lambda host, diffs: shown.extend(diffs),
+    )
     assert set(_seen(checked)) == expected, "4: a check reports it"
     assert shown, "4: and shows the difference"
     assert checked.changed == 0
     assert place.state() == broken_state, "4: and changes nothing"
 
     if breaker.approve != "safe":
-        waiting = stackmend.remediate(place.inventory, faults=[breaker.fault], variables=place.variables)
+        waiting = stackmend.remediate(place.inventory, faults=[breaker.fault], variables=variables)
         assert {finding.status for finding in waiting.findings} == {"awaiting_approval"}, "5: it waits for approval"
         assert place.state() == broken_state
 
-    fixed = _remediate(place, approve=breaker.approve)
+    fixed = stackmend.remediate(place.inventory, faults=family, variables=variables, approve=breaker.approve)
     assert {(f.status, f.reason) for f in fixed.findings} == {("fixed", "")}, "5: approved, it is fixed"
     assert fixed.changed == len(EXPECTED[breaker.fault])
     assert breaker.symptom(place.subject) is None, "6: the symptom is gone"
 
     fixed_state = place.state()
-    again = _remediate(place, approve=breaker.approve)
+    again = stackmend.remediate(place.inventory, faults=family, variables=variables, approve=breaker.approve)
     assert (again.findings, again.changed, again.exit_status) == ((), 0, 0), "7: a second run changes nothing"
     assert place.state() == fixed_state
 
-    undone = stackmend.rollback(fixed.run_id, place.inventory, variables=place.variables)
+    undone = stackmend.rollback(fixed.run_id, place.inventory, variables=variables)
     assert {entry.status for entry in undone.undone} == {"restored"}
     assert place.state() == broken_state, "8: rolled back, exactly"
     assert breaker.symptom(place.subject), "8: the symptom is back"
@@ -125,6 +127,7 @@ def test_near_misses(broken: tuple[Any, Place]) -> None:
     breaker, place = broken
     assert len(breaker.near_misses) >= 2
     raised = {}
+    variables = {**place.variables, **breaker.variables}
     family = _family(breaker.fault)
     # A near miss lives on the host that the breaker breaks; faults that compare hosts or images look everywhere.
     hosts = None
@@ -134,7 +137,7 @@ def test_near_misses(broken: tuple[Any, Place]) -> None:
         make(place.subject)
         try:
             assert breaker.symptom(place.subject) is None, f"{name}: nothing is wrong in the real component"
-            report = stackmend.diagnose(place.inventory, faults=family, limit=hosts, variables=place.variables)
+            report = stackmend.diagnose(place.inventory, faults=family, limit=hosts, variables=variables)
             if report.findings or report.unknown:
                 raised[name] = [(f.fault, f.summary) for f in report.findings] + [u.reason for u in report.unknown]
         finally:

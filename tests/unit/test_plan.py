@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _plan
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import key_of
 
 CHECKED = {"hosts": 4, "faults": 6, "objects": {"image": 40}}
 GROUPS = {"controllers": ["ctl1", "ctl2"], "computes": ["c1", "c2"]}
@@ -29,6 +30,7 @@ def _finding(
             "risk": risk,
             "vars": {f"{role}_wishes": [{"id": target, **more}]},
             "rolled": risk == "restart",
+            "host": None,
         },
         "status": "found",
         "reason": "",
@@ -71,7 +73,7 @@ def test_a_target_approved_by_name_is_changed_whatever_its_risk_and_no_other() -
     findings = [_finding(risk="destructive"), _finding(target="i2", risk="destructive")]
     planned = _plan_of(findings, approve_targets={"image_ide_bus": ["i2"]})
     assert [finding["status"] for finding in planned["findings"]] == ["awaiting_approval", "found"]
-    assert [step["keys"] for step in planned["steps"]] == [[_plan.key_of(findings[1])]]
+    assert [step["keys"] for step in planned["steps"]] == [[key_of(findings[1])]]
 
 
 def test_more_targets_than_allowed_means_that_none_is_changed() -> None:

@@ -23,7 +23,7 @@ FINDING = {
     "evidence": {"subject": "hw_cdrom_bus"},
     "expected": "no hw_cdrom_bus",
     "actual": "hw_cdrom_bus=ide",
-    "remedy": {"role": "image_properties", "risk": "safe", "vars": {"x": [{}]}, "rolled": False},
+    "remedy": {"role": "image_properties", "risk": "safe", "vars": {"x": [{}]}, "rolled": False, "host": None},
     "status": "found",
     "reason": "",
 }

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -23,6 +23,7 @@ class Breaker:
     symptom: what a user of the real component sees now, in one line; None when all is well. Changes nothing.
     near_misses: legitimate states that look alike, by a sentence each; called on a healthy lab, undone by mend.
     approve: the risk that has to be approved for the remedy.
+    variables: playbook variables with which the fault is looked for, beyond the place's own.
     recorded: what of the symptom rests on recorded output, and why; empty when everything is real.
     """
 
@@ -33,4 +34,5 @@ class Breaker:
     symptom: Callable[[Any], str | None]
     near_misses: Mapping[str, Callable[[Any], None]]
     approve: str = "safe"
+    variables: Mapping[str, Any] = field(default_factory=dict)
     recorded: str = ""

@@ -10,24 +10,19 @@ import json
 from typing import Any
 
 from .._session import Cloud
+from . import _nova
 
 
 def read(cloud: Cloud) -> dict[str, Any]:
-    """{"hypervisors": [{name, host, address, type, architecture, state, status}], "gaps": [...]}.
+    """{"hypervisors": [{name, host, address, type, architecture, state, status, version, memory_mb, free_disk_gb,
+    disk_available_least}], "gaps": [...]}.
 
-    name is the hypervisor_hostname, host the service host (`[DEFAULT] host` of that nova-compute). A cell that did
-    not answer is a gap.
+    name is the hypervisor_hostname, host the service host (`[DEFAULT] host` of that nova-compute). The two disk figures
+    are None where the driver or the microversion does not give them. A cell that did not answer is a gap.
     """
     hypervisors = []
     # 2.87 is the newest microversion whose answer still has cpu_info (nova api rest_api_version_history, 2.88).
-    pages = cloud.pages(
-        "compute",
-        "/os-hypervisors/detail",
-        "hypervisors",
-        params={"limit": 1000},
-        microversion=cloud.newest_microversion("compute", "2.87"),
-    )
-    for row in pages:
+    for row in _nova.pages(cloud, "/os-hypervisors/detail", "hypervisors", "2.87"):
         hypervisors.append(
             {
                 "name": row["hypervisor_hostname"],
@@ -37,22 +32,18 @@ def read(cloud: Cloud) -> dict[str, Any]:
                 "architecture": _architecture(row.get("cpu_info")),
                 "state": row["state"],
                 "status": row["status"],
+                "version": row.get("hypervisor_version") or 0,
+                "memory_mb": row.get("memory_mb") or 0,
+                "free_disk_gb": row.get("free_disk_gb"),
+                "disk_available_least": row.get("disk_available_least"),
             }
         )
     # From 2.69 on a cell that is down shows as services of unknown status; the list of hypervisors just leaves it out.
     services = cloud.get("compute", "/os-services", microversion=cloud.newest_microversion("compute", "2.69"))[
         "services"
     ]
-    gaps = []
-    unseen = sorted({row.get("host", "?") for row in services if row.get("status") == "UNKNOWN"})
-    if unseen:
-        gaps.append(
-            {
-                "reason": f"the cell of {', '.join(unseen[:5])}{' and others' if len(unseen) > 5 else ''} did not answer: "
-                "its hosts and servers were not seen"
-            }
-        )
-    return {"hypervisors": hypervisors, "gaps": gaps}
+    gaps = _nova.cells_down(services, "its hosts and servers")
+    return {"hypervisors": hypervisors, "gaps": gaps, "objects": {"hypervisor": len(hypervisors)}}
 
 
 def _architecture(cpu_info: Any) -> str:

@@ -62,7 +62,8 @@ def read(cloud: Cloud) -> dict[str, Any]:
                 "private were not seen"
             }
         )
-    return {"project": cloud.project_id, "images": list(images.values()), "gaps": gaps}
+    found = list(images.values())
+    return {"project": cloud.project_id, "images": found, "gaps": gaps, "objects": {"image": len(found)}}
 
 
 def _image(image: dict[str, Any]) -> dict[str, Any]:

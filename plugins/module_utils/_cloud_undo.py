@@ -1,0 +1,20 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a change of an API object is undone, by the kind of its journal entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import _image_properties
+from ._session import Cloud
+
+# (cloud, entry, check mode) -> (status, reason), as Journal.undo has them. Raises ChangeFailed or Unavailable.
+CloudUndo = Callable[[Cloud, Mapping[str, Any], bool], tuple[str, str]]
+
+CLOUD_UNDO: dict[str, CloudUndo] = {
+    "image_properties": _image_properties.undo,
+}

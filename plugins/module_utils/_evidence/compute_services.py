@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read nova's own services: which nova-compute, scheduler and conductor report, and when they did last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._session import Cloud
+from . import _nova
+
+
+def read(cloud: Cloud) -> dict[str, Any]:
+    """{"services": [{id, binary, host, zone, state, status, reason, forced_down, updated}], "gaps": [...]}.
+
+    id is a uuid; state up or down, status enabled or disabled; updated is the last report, RFC 3339 without a zone (UTC).
+    """
+    # 2.69: a cell that is down shows; 2.53: ids are uuids, of use in every cell.
+    version = cloud.newest_microversion("compute", "2.69")
+    rows = cloud.get("compute", "/os-services", microversion=version)["services"]
+    services = [
+        {
+            "id": str(row["id"]),
+            "binary": row["binary"],
+            "host": row["host"],
+            "zone": row.get("zone", ""),
+            "state": row["state"],
+            "status": row["status"],
+            "reason": row.get("disabled_reason") or "",
+            "forced_down": bool(row.get("forced_down")),
+            "updated": row.get("updated_at"),
+        }
+        for row in rows
+        if row.get("status") != "UNKNOWN"
+    ]
+    computes = sum(service["binary"] == "nova-compute" for service in services)
+    gaps = _nova.cells_down(rows, "its hosts and servers")
+    return {"services": services, "gaps": gaps, "objects": {"compute service": computes}}
