@@ -22,12 +22,13 @@ def page(fault: Fault) -> str:
     read = [f"on the hosts: {', '.join(fault.host_evidence)}"] * bool(fault.host_evidence)
     read += [f"through the APIs: {', '.join(fault.cloud_evidence)}"] * bool(fault.cloud_evidence)
     recorded = f"\n\nOf its test, this rests on recorded output: {breaker.recorded}" if breaker.recorded else ""
+    risk = "It is only reported" if breaker.report_only else f"Risk to approve: {breaker.approve}"
     tried = f"Try it: `stackmend lab break {fault.id}`."
     if breaker.needs == "hosts":
         tried = "It is tried on systemd hosts, by `make test` as root."
     return f"""# {fault.id} ({fault.reference})
 
-{fault.title}. Scope: {fault.scope}. Severity: {fault.severity}. Risk to approve: {breaker.approve}.
+{fault.title}. Scope: {fault.scope}. Severity: {fault.severity}. {risk}.
 
 **What is seen.** {fault.symptom}
 

@@ -8,6 +8,9 @@
   and nothing else                                         7 a second run changes nothing
 3 near misses raise nothing                                8 rolled back: the broken state is back, exactly
 4 a check shows the difference and changes nothing
+
+Of a fault that is only reported, 4 shows a reason and no difference, and with every approval nothing is changed (5, 7); there is
+nothing to roll back, and 6 is the operator's part, which mending stands for.
 """
 
 from __future__ import annotations
@@ -95,9 +98,19 @@ def test_contract(broken: tuple[Any, Place]) -> None:
         on_diff=lambda host, diffs: shown.extend(diffs),
     )
     assert set(_seen(checked)) == expected, "4: a check reports it"
-    assert shown, "4: and shows the difference"
     assert checked.changed == 0
     assert place.state() == broken_state, "4: and changes nothing"
+
+    if breaker.report_only:
+        assert shown == [], "4: there is no difference to show"
+        _is_only_reported(breaker, place, checked, variables)
+        assert place.state() == broken_state
+        breaker.mend(place.subject)
+        assert breaker.symptom(place.subject) is None, "6: the operator's way out ends the symptom"
+        assert place.state() == healthy
+        return
+
+    assert shown, "4: and shows the difference"
 
     if breaker.approve != "safe":
         waiting = stackmend.remediate(place.inventory, faults=[breaker.fault], variables=variables)
@@ -121,6 +134,18 @@ def test_contract(broken: tuple[Any, Place]) -> None:
 
     breaker.mend(place.subject)
     assert place.state() == healthy
+
+
+def _is_only_reported(breaker: Any, place: Place, checked: stackmend.Report, variables: dict[str, Any]) -> None:
+    """The finding says why nothing is done about it, and stays as it is whatever is approved, time after time."""
+    family = _family(breaker.fault)
+    for _run in range(2):
+        report = stackmend.remediate(place.inventory, faults=family, variables=variables, approve="destructive")
+        assert set(_seen(report)) == set(_seen(checked)), "5: approved, it is found as before"
+        assert (report.changed, report.exit_status) == (0, 2), "5, 7: and nothing is changed"
+        for finding in (*checked.findings, *report.findings):
+            assert (finding.status, finding.remedy) == ("found", None)
+            assert finding.reason, "a finding without remedy says why"
 
 
 def test_near_misses(broken: tuple[Any, Place]) -> None:

@@ -24,6 +24,7 @@ class Breaker:
     near_misses: legitimate states that look alike, by a sentence each; called on a healthy lab, undone by mend.
     approve: the risk that has to be approved for the remedy.
     variables: playbook variables with which the fault is looked for, beyond the place's own.
+    report_only: nothing is changed by Stackmend, because the way out is the operator's choice; the finding gives the reason.
     recorded: what of the symptom rests on recorded output, and why; empty when everything is real.
     """
 
@@ -35,4 +36,5 @@ class Breaker:
     near_misses: Mapping[str, Callable[[Any], None]]
     approve: str = "safe"
     variables: Mapping[str, Any] = field(default_factory=dict)
+    report_only: bool = False
     recorded: str = ""
