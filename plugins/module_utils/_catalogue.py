@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ._faults import (
     auth_strategy_invalid,
+    catalog_service_without_endpoints,
     config_option_unknown,
     config_value_invalid,
     evacuation_not_strict,
@@ -24,6 +25,7 @@ FAULTS: dict[str, Fault] = {
     module.FAULT.id: module.FAULT
     for module in (
         auth_strategy_invalid,
+        catalog_service_without_endpoints,
         config_option_unknown,
         config_value_invalid,
         evacuation_not_strict,

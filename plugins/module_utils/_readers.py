@@ -42,10 +42,11 @@ class CloudReader:
         self.addresses: dict[str, str] = {}
 
     def __call__(self, name: str) -> Any:
-        from ._evidence import aggregates, compute_services, flavors, hypervisors, images, migrations, servers
+        from ._evidence import aggregates, catalog, compute_services, flavors, hypervisors, images, migrations, servers
 
         readers: dict[str, Callable[[Any], dict[str, Any]]] = {
             "aggregates": aggregates.read,
+            "catalog": catalog.read,
             "compute_services": compute_services.read,
             "flavors": flavors.read,
             "hypervisors": hypervisors.read,

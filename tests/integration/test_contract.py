@@ -29,6 +29,7 @@ from .conftest import Place, hosts_cannot_run
 # (target's type, its name, certainty) that the breaker of each fault must be found as.
 EXPECTED = {
     "auth_strategy_invalid": {("host", "labctl", "certain")},
+    "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
     "evacuation_not_strict": {("host", "labctl", "certain")},

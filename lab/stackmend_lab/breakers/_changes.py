@@ -72,6 +72,12 @@ class Changes:
         self._remember({"server": name})
         return str(self.lab.boot(name, host=host).id)
 
+    def create_service(self, name: str, kind: str, **fields: Any) -> str:
+        """Create a service in keystone's catalogue, without endpoints; returns its id."""
+        self._remember({"catalog_service": name})
+        with self.lab.cloud() as cloud:
+            return str(cloud.identity.create_service(name=name, type=kind, **fields).id)
+
     def undo(self) -> None:
         """Put everything back, last change first."""
         for entry in reversed(self._entries()):
@@ -86,6 +92,9 @@ class Changes:
                     Path(entry["directory"]).rmdir()
             elif "image" in entry:
                 self.lab.cloud().image.delete_image(entry["image"])
+            elif "catalog_service" in entry:
+                for service in list(self.lab.cloud().identity.services(name=entry["catalog_service"])):
+                    self.lab.cloud().identity.delete_service(service)
             elif "server" in entry:
                 for server in self.lab.cloud().compute.servers(name=f"^{entry['server']}$", all_projects=True):
                     self.lab.delete_server(server.id)
