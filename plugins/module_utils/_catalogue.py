@@ -10,6 +10,8 @@ Each fault is imported here by name because Ansible ships to a host only what is
 from __future__ import annotations
 
 from ._faults import (
+    allocation_doubled,
+    allocation_orphaned,
     auth_strategy_invalid,
     catalog_service_without_endpoints,
     config_option_unknown,
@@ -24,6 +26,8 @@ from ._model import Fault
 FAULTS: dict[str, Fault] = {
     module.FAULT.id: module.FAULT
     for module in (
+        allocation_doubled,
+        allocation_orphaned,
         auth_strategy_invalid,
         catalog_service_without_endpoints,
         config_option_unknown,

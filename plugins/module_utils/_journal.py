@@ -273,7 +273,7 @@ def _restart(entry: Mapping[str, Any], check_mode: bool) -> dict[str, str]:
 
 UNDO: dict[str, Undo] = {"file": _undo_file, "directory": _undo_directory, "login_shell": _undo_login_shell}
 # Changes of API objects, undone where the APIs are spoken to (_cloud_undo.py).
-CLOUD_KINDS = frozenset(["catalog_service", "image_properties"])
+CLOUD_KINDS = frozenset(["catalog_service", "image_properties", "placement_allocation"])
 KINDS = frozenset(UNDO) | CLOUD_KINDS | {"restart"}
 
 

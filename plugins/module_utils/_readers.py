@@ -38,23 +38,39 @@ class CloudReader:
 
     def __init__(self, cloud: Any) -> None:
         self._cloud = cloud
+        self._known: dict[str, Any] = {}  # some readers start from what others read
         self.objects: dict[str, int] = {}
         self.addresses: dict[str, str] = {}
 
     def __call__(self, name: str) -> Any:
-        from ._evidence import aggregates, catalog, compute_services, flavors, hypervisors, images, migrations, servers
+        from ._evidence import (
+            aggregates,
+            catalog,
+            compute_services,
+            consumers,
+            flavors,
+            hypervisors,
+            images,
+            migrations,
+            placement,
+            servers,
+        )
 
         readers: dict[str, Callable[[Any], dict[str, Any]]] = {
             "aggregates": aggregates.read,
             "catalog": catalog.read,
             "compute_services": compute_services.read,
+            "consumers": lambda cloud: consumers.read(cloud, self),
             "flavors": flavors.read,
             "hypervisors": hypervisors.read,
             "images": images.read,
             "migrations": migrations.read,
+            "placement": placement.read,
             "servers": servers.read,
         }
-        reading = readers[name](self._cloud)
+        if name in self._known:
+            return self._known[name]
+        reading = self._known[name] = readers[name](self._cloud)
         self.objects.update(reading.get("objects", {}))
         if name == "hypervisors":
             self.addresses = {row["host"]: row["address"] for row in reading["hypervisors"]}

@@ -77,6 +77,11 @@ class Cloud:
         """Whether the token carries a role that OpenStack's default policies let see every project."""
         return "admin" in {name.lower() for name in self.access.role_names}
 
+    @property
+    def service_types(self) -> set[str]:
+        """The types of the services that the catalogue has."""
+        return {entry["type"] for entry in self.access.service_catalog.catalog}
+
     def client(self, service: str) -> Any:
         """A keystoneauth adapter for a service, as clouds.yaml wants it (interface, region, overrides).
 
@@ -112,15 +117,25 @@ class Cloud:
         return str(newest)
 
     def request(
-        self, method: str, service: str, path: str, *, microversion: Optional[str] = None, **options: Any
+        self,
+        method: str,
+        service: str,
+        path: str,
+        *,
+        microversion: Optional[str] = None,
+        client: Any = None,
+        **options: Any,
     ) -> Any:
         """Send one request to a service ("image", "compute", "placement", ...) and return the response.
 
+        client: the adapter that `client` gave before; who asks often keeps it.
         Raises Unavailable when the service cannot be reached or answers with 5xx, 401 or 403.
         """
         self.access  # noqa: B018 - a cloud without a token gives one reason, not one per service
         try:
-            response = self.client(service).request(path, method, microversion=microversion, raise_exc=False, **options)
+            response = (client or self.client(service)).request(
+                path, method, microversion=microversion, raise_exc=False, **options
+            )
         except (WriteRefused, Unavailable):
             raise
         except Exception as error:
@@ -182,6 +197,7 @@ def connect(
         ) from error
 
     requests: collections.Counter[str] = collections.Counter()
+    counting = threading.Lock()  # several threads may read at once
 
     class Session(keystone_session.Session):  # type: ignore[misc]  # keystoneauth1 has no types
         """Counts requests, and refuses to send those that could change something."""
@@ -190,7 +206,8 @@ def connect(
             token = method == "POST" and url.rstrip("/").endswith("/auth/tokens")
             if not (writable or token or method in ("GET", "HEAD")):
                 raise WriteRefused(f"{method} {url.split('?')[0]} was refused: this run only reads")
-            requests["TOKEN" if token else method] += 1
+            with counting:
+                requests["TOKEN" if token else method] += 1
             return super().request(url, method, **options)
 
     try:

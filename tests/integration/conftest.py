@@ -73,7 +73,13 @@ _TABLES = {
     ),
     "nova_cell1": ("compute_nodes", "instance_system_metadata", "instances", "migrations", "services"),
     "nova_cell0": ("instances",),
-    "placement": ("allocations", "inventories", "resource_provider_aggregates", "resource_provider_traits"),
+    "placement": (
+        "allocations",
+        "consumers",
+        "inventories",
+        "resource_provider_aggregates",
+        "resource_provider_traits",
+    ),
 }
 # Times, counters and row numbers, which change without anybody changing anything; what computes report of themselves.
 _MOVING = re.compile(

@@ -28,6 +28,11 @@ from .conftest import Place, hosts_cannot_run
 
 # (target's type, its name, certainty) that the breaker of each fault must be found as.
 EXPECTED = {
+    "allocation_doubled": {("server", "doubled", "certain")},
+    "allocation_orphaned": {
+        ("consumer", "6f8f57c5-64c3-4b8f-a3b5-1f2d4c0a9e34", "certain"),
+        ("consumer", "migration of moved", "certain"),
+    },
     "auth_strategy_invalid": {("host", "labctl", "certain")},
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},

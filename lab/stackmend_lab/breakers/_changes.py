@@ -11,8 +11,11 @@ import json
 import os
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from . import _placement
 
 if TYPE_CHECKING:
     from ..lab import Lab
@@ -78,6 +81,18 @@ class Changes:
         with self.lab.cloud() as cloud:
             return str(cloud.identity.create_service(name=name, type=kind, **fields).id)
 
+    def allocate(self, consumer: str, holds: _placement.Holds, consumer_type: str | None = None) -> None:
+        """Make the allocations of a consumer these."""
+        self._remember({"allocations": consumer, "holds": _placement.holds(self.lab, consumer)})
+        _placement.allocate(self.lab, consumer, holds, consumer_type)
+
+    def share_disk(self, name: str, hosts: Sequence[str]) -> str:
+        """Make a sharing provider of disk for some hosts; returns its id."""
+        uuid_ = str(uuid.uuid4())
+        self._remember({"sharing": uuid_, "hosts": list(hosts)})
+        _placement.share_disk(self.lab, uuid_, name, hosts)
+        return uuid_
+
     def undo(self) -> None:
         """Put everything back, last change first."""
         for entry in reversed(self._entries()):
@@ -95,6 +110,11 @@ class Changes:
             elif "catalog_service" in entry:
                 for service in list(self.lab.cloud().identity.services(name=entry["catalog_service"])):
                     self.lab.cloud().identity.delete_service(service)
+            elif "allocations" in entry:
+                if _placement.holds(self.lab, entry["allocations"]) != entry["holds"]:
+                    _placement.allocate(self.lab, entry["allocations"], entry["holds"])
+            elif "sharing" in entry:
+                _placement.unshare_disk(self.lab, entry["sharing"], entry["hosts"])
             elif "server" in entry:
                 for server in self.lab.cloud().compute.servers(name=f"^{entry['server']}$", all_projects=True):
                     self.lab.delete_server(server.id)

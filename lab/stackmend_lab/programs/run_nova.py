@@ -35,7 +35,10 @@ from nova.compute import rpcapi as compute_rpcapi  # noqa: E402
 from nova.conductor import rpcapi as conductor_rpcapi  # noqa: E402
 from nova.conf import opts as nova_opts  # noqa: E402
 from nova.scheduler import rpcapi as scheduler_rpcapi  # noqa: E402
-from nova.virt import node  # noqa: E402
+from nova.virt import (  # noqa: E402
+    node,
+    stackmend_lab,
+)
 from oslo_config import cfg  # noqa: E402
 from oslo_log import formatters  # noqa: E402
 from oslo_log import log as oslo_log  # noqa: E402
@@ -44,7 +47,27 @@ from oslo_privsep import priv_context  # noqa: E402
 CONF = nova.conf.CONF
 LOG = oslo_log.getLogger(__name__)
 PEER_SECONDS = 60
+HOLD_SECONDS = 300
 REFUSED = "nova-compute on {} does not start"
+
+
+def stand_still_where_told():
+    """Let a driver wait in the midst of an operation for as long as <state_path>/hold/<operation> is there.
+
+    FakeDriver does everything at once, and what placement holds meanwhile would never be seen.
+    """
+
+    def waiting(operation, done):
+        def held(self, *args, **kwargs):
+            deadline = time.monotonic() + HOLD_SECONDS
+            while (Path(CONF.state_path) / "hold" / operation).exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            return done(self, *args, **kwargs)
+
+        return held
+
+    for operation in ("spawn", "live_migration", "migrate_disk_and_power_off"):
+        setattr(stackmend_lab.Driver, operation, waiting(operation, getattr(stackmend_lab.Driver, operation)))
 
 
 class Computes:
@@ -171,6 +194,7 @@ def main():
     for port in arguments.wait_for:
         wait_for(port)
     start("nova-scheduler", CONF.host, scheduler_rpcapi.RPC_TOPIC)
+    stand_still_where_told()
     computes = Computes(arguments.hosts)
     for host in arguments.compute:
         try:

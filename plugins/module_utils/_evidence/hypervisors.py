@@ -14,17 +14,19 @@ from . import _nova
 
 
 def read(cloud: Cloud) -> dict[str, Any]:
-    """{"hypervisors": [{name, host, address, type, architecture, state, status, version, memory_mb, free_disk_gb,
+    """{"hypervisors": [{id, name, host, address, type, architecture, state, status, version, memory_mb, free_disk_gb,
     disk_available_least}], "gaps": [...]}.
 
-    name is the hypervisor_hostname, host the service host (`[DEFAULT] host` of that nova-compute). The two disk figures
-    are None where the driver or the microversion does not give them. A cell that did not answer is a gap.
+    id is the uuid that is also the resource provider's, name the hypervisor_hostname, host the service host (`[DEFAULT]
+    host` of that nova-compute). The two disk figures are None where the driver or the microversion does not give them. A
+    cell that did not answer is a gap.
     """
     hypervisors = []
     # 2.87 is the newest microversion whose answer still has cpu_info (nova api rest_api_version_history, 2.88).
     for row in _nova.pages(cloud, "/os-hypervisors/detail", "hypervisors", "2.87"):
         hypervisors.append(
             {
+                "id": str(row["id"]),
                 "name": row["hypervisor_hostname"],
                 "host": row["service"]["host"],
                 "address": row["host_ip"],
