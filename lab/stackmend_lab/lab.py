@@ -234,6 +234,21 @@ class Lab:
 
     def boot(self, name: str, host: str | None = None, image: str = "cirros", flavor: str = "m1.tiny") -> Any:
         """Boot a server (on a chosen host), wait until it is ACTIVE, return it. Raises LabError."""
+        server = self._boot(name, host, image, flavor)
+        if server.status != "ACTIVE":
+            fault = (server.fault or {}).get("message", "no fault recorded")
+            raise LabError(f"Server {name} is {server.status} after {BOOT_SECONDS:.0f} s at most: {fault}")
+        return server
+
+    def boot_in_vain(self, name: str, image: str = "cirros", flavor: str = "m1.tiny") -> str:
+        """Ask for a server that cannot be built; its id, once it is in ERROR. Raises LabError."""
+        server = self._boot(name, None, image, flavor)
+        if server.status != "ERROR":
+            raise LabError(f"Server {name} was to fail and is {server.status}.")
+        return str(server.id)
+
+    def _boot(self, name: str, host: str | None, image: str, flavor: str) -> Any:
+        """Boot a server and wait until nova is done with it, for better or worse."""
         cloud = self.cloud()
         compute = cloud.compute
         wish: dict[str, Any] = {
@@ -250,11 +265,8 @@ class Lab:
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
             server = compute.get_server(uuid)
-            if server.status == "ACTIVE":
+            if server.status in ("ACTIVE", "ERROR") or time.monotonic() > deadline:
                 return server
-            if server.status == "ERROR" or time.monotonic() > deadline:
-                fault = (server.fault or {}).get("message", "no fault recorded")
-                raise LabError(f"Server {name} is {server.status} after {BOOT_SECONDS:.0f} s at most: {fault}")
             time.sleep(0.2)
 
     def delete_server(self, uuid: str) -> None:

@@ -14,11 +14,12 @@ from ._evidence._tree import Tree
 
 def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
-    from ._evidence import accounts, compute, oslo_config, scripts, ssh
+    from ._evidence import accounts, compute, nova_cells, oslo_config, scripts, ssh
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
         "accounts": accounts.read,
         "compute": compute.read,
+        "nova_cells": nova_cells.read,
         "oslo_config": oslo_config.read,
         "scripts": scripts.read,
         "ssh": ssh.read,
@@ -46,26 +47,32 @@ class CloudReader:
         from ._evidence import (
             aggregates,
             catalog,
+            compute_api,
             compute_services,
             consumers,
             flavors,
+            graphics_models,
             hypervisors,
             images,
             migrations,
             placement,
+            resource_providers,
             servers,
         )
 
         readers: dict[str, Callable[[Any], dict[str, Any]]] = {
             "aggregates": aggregates.read,
             "catalog": catalog.read,
+            "compute_api": compute_api.read,
             "compute_services": compute_services.read,
             "consumers": lambda cloud: consumers.read(cloud, self),
             "flavors": flavors.read,
+            "graphics_models": graphics_models.read,
             "hypervisors": hypervisors.read,
             "images": images.read,
             "migrations": migrations.read,
             "placement": placement.read,
+            "resource_providers": resource_providers.read,
             "servers": servers.read,
         }
         if name in self._known:

@@ -86,6 +86,13 @@ options:
     description: The user that runs nova-compute.
     type: str
     default: nova
+  nova_exec:
+    description:
+      - The command, as a list, that runs another one where nova-manage and nova's API database are, such as
+        C([podman, exec, -i, nova_conductor]); needed where that is a container of another name than kolla's.
+    type: list
+    elements: str
+    default: []
   script_paths:
     description: Further files and directories in which to look for scripts that evacuate hosts.
     type: list
@@ -162,6 +169,7 @@ def main() -> None:
                 },
             },
             "nova_user": {"type": "str", "default": "nova"},
+            "nova_exec": {"type": "list", "elements": "str", "default": []},
             "script_paths": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,

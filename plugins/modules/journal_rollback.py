@@ -70,9 +70,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils import _cell_mappings
 from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_undo import CLOUD_UNDO
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import DIRECTORY, Journal, JournalError
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
+    DIRECTORY,
+    Journal,
+    JournalError,
+    Undo,
+)
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import (
     ARGUMENTS,
@@ -109,9 +115,24 @@ def main() -> None:
         except (BadCloud, Unavailable, ChangeFailed) as error:
             raise JournalError(str(error)) from error
 
+    def undo_by_nova(undo: Undo) -> Undo:
+        def undone(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+            try:
+                return undo(tree, entry, check_mode)
+            except _cell_mappings.MappingFailed as error:
+                raise JournalError(str(error)) from error
+
+        return undone
+
+    by_nova = {
+        "host_mapping": undo_by_nova(_cell_mappings.undo_host),
+        "server_mapping": undo_by_nova(_cell_mappings.undo_server),
+    }
     try:
         journal = Journal(params["journal_dir"], params["run_id"], params["root"])
-        undone = journal.undo(check_mode=module.check_mode, others=dict.fromkeys(CLOUD_UNDO, undo_in_cloud))
+        undone = journal.undo(
+            check_mode=module.check_mode, others={**dict.fromkeys(CLOUD_UNDO, undo_in_cloud), **by_nova}
+        )
     except JournalError as error:
         module.fail_json(msg=str(error))
     changed = any(entry["status"] in ("restored", "would_restore") for entry in undone)

@@ -84,10 +84,11 @@ _TABLES = {
 # Times, counters and row numbers, which change without anybody changing anything; what computes report of themselves.
 _MOVING = re.compile(
     r"(created|updated|launched|deleted|last_seen|scheduled)_|generation|report_count|^id$|^version$|stats|workload|^free_|^running_|_used$|^disk_available"
+    r"|^cpu_info$|^metrics$|^extra_resources$|^supported_instances$|^numa_topology$|^host_ip$|^service_id$"
 )
 
 
-def _rows(data: Path) -> dict[str, list[tuple[Any, ...]]]:
+def _rows(data: Path) -> dict[str, list[str]]:
     """The rows of the cloud's databases that are not deleted, read beside the services."""
     found = {}
     for database, tables in _TABLES.items():
@@ -101,6 +102,23 @@ def _rows(data: Path) -> dict[str, list[tuple[Any, ...]]]:
                 found[f"{database}.{table}"] = sorted(
                     repr({name: value for name, value in row.items() if not _MOVING.search(name)}) for row in living
                 )
+    return found
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What two states of a place do not share: {part: (only before, only after)}."""
+    found: dict[str, Any] = {}
+    for part in {*before, *after}:
+        old, new = before.get(part), after.get(part)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            changed = [key for key in {*old, *new} if old.get(key) != new.get(key)]
+            found[part] = ({key: old.get(key) for key in changed}, {key: new.get(key) for key in changed})
+        elif isinstance(old, list) and isinstance(new, list):
+            found[part] = ([row for row in old if row not in new], [row for row in new if row not in old])
+        else:
+            found[part] = (old, new)
     return found
 
 

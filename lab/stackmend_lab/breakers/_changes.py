@@ -70,16 +70,41 @@ class Changes:
         )
         return image_id
 
-    def boot(self, name: str, host: str) -> str:
-        """Boot a server on a host; returns its id."""
+    def boot(self, name: str, host: str | None = None, image: str = "cirros", flavor: str = "m1.tiny") -> str:
+        """Boot a server (on a host); returns its id."""
         self._remember({"server": name})
-        return str(self.lab.boot(name, host=host).id)
+        return str(self.lab.boot(name, host=host, image=image, flavor=flavor).id)
+
+    def boot_in_vain(self, name: str, image: str, flavor: str = "m1.tiny") -> str:
+        """Ask for a server that no host can have; returns its id once it is in ERROR. Raises LabError when it boots."""
+        self._remember({"server": name})
+        return self.lab.boot_in_vain(name, image=image, flavor=flavor)
 
     def create_service(self, name: str, kind: str, **fields: Any) -> str:
         """Create a service in keystone's catalogue, without endpoints; returns its id."""
         self._remember({"catalog_service": name})
         with self.lab.cloud() as cloud:
             return str(cloud.identity.create_service(name=name, type=kind, **fields).id)
+
+    def create_flavor(self, name: str, vcpus: int, **extra_specs: str) -> None:
+        """Create a public flavor; a colon in the name of an extra spec is written as two underscores."""
+        self._remember({"flavor": name})
+        compute = self.lab.cloud().compute
+        flavor = compute.create_flavor(name=name, ram=512, disk=1, vcpus=vcpus)
+        if extra_specs:
+            specs = {key.replace("__", ":", 1): value for key, value in extra_specs.items()}
+            compute.create_flavor_extra_specs(flavor, specs)
+
+    def set_traits(self, prefix: str, traits: dict[str, list[str]]) -> None:
+        """Give computes these traits in place of those they have of the prefix: {compute: [trait]}."""
+        placement = self.lab.cloud().placement
+        for provider in placement.get("/resource_providers", microversion="1.18").json()["resource_providers"]:
+            if provider["name"] in traits:
+                path = f"/resource_providers/{provider['uuid']}/traits"
+                before = placement.get(path, microversion="1.18").json()["traits"]
+                self._remember({"traits_of": path, "before": before})
+                kept = [trait for trait in before if not trait.startswith(prefix)]
+                _put_traits(placement, path, kept + traits[provider["name"]])
 
     def allocate(self, consumer: str, holds: _placement.Holds, consumer_type: str | None = None) -> None:
         """Make the allocations of a consumer these."""
@@ -115,6 +140,12 @@ class Changes:
                     _placement.allocate(self.lab, entry["allocations"], entry["holds"])
             elif "sharing" in entry:
                 _placement.unshare_disk(self.lab, entry["sharing"], entry["hosts"])
+            elif "flavor" in entry:
+                flavor = self.lab.cloud().compute.find_flavor(entry["flavor"])
+                if flavor:
+                    self.lab.cloud().compute.delete_flavor(flavor)
+            elif "traits_of" in entry:
+                _put_traits(self.lab.cloud().placement, entry["traits_of"], entry["before"])
             elif "server" in entry:
                 for server in self.lab.cloud().compute.servers(name=f"^{entry['server']}$", all_projects=True):
                     self.lab.delete_server(server.id)
@@ -126,6 +157,14 @@ class Changes:
     def _remember(self, entry: dict[str, Any]) -> None:
         self.record.parent.mkdir(exist_ok=True, mode=0o700)
         _replace(self.record, json.dumps([*self._entries(), entry]).encode(), 0o600)
+
+
+def _put_traits(placement: Any, path: str, traits: list[str]) -> None:
+    """Set the traits of a provider. nova's resource tracker keeps what it did not put there itself, and writes nothing
+    while what it knows of has not changed (nova 34, scheduler/client/report.py, update_from_provider_tree)."""
+    generation = placement.get(path, microversion="1.18").json()["resource_provider_generation"]
+    body = {"resource_provider_generation": generation, "traits": traits}
+    placement.put(path, json=body, microversion="1.18").raise_for_status()
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:

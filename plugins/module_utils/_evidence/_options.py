@@ -18,15 +18,13 @@ more than once, and a line that begins with a blank continues the one before.
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import signal
 import subprocess
 import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Optional
 from urllib.parse import unquote
 
+from . import _interpreter
 from ._options_namespaces import LIBRARIES, OWN, REQUIRED
 from ._options_probe import PROGRAM
 
@@ -189,7 +187,9 @@ def ask(questions: Iterable[Question], seconds: float = PROBE_SECONDS) -> dict[s
     answers: dict[str, dict[str, Any]] = {}
     for question in questions:
         try:
-            running.append((question, _start(question)))
+            running.append(
+                (question, _interpreter.start(_interpreter.isolated([question.python], PROGRAM), question.user))
+            )
         except (OSError, KeyError, subprocess.SubprocessError) as error:
             answers[question.project] = {"failure": f"{question.python} cannot be run: {error}"}
     deadline = time.monotonic() + seconds
@@ -201,56 +201,22 @@ def ask(questions: Iterable[Question], seconds: float = PROBE_SECONDS) -> dict[s
             "all_plugins": True,
         }
         try:
-            output, errors = process.communicate(
-                json.dumps(request).encode(), timeout=max(0.1, deadline - time.monotonic())
-            )
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            answers[question.project] = {"failure": f"{question.python} did not answer within {seconds:.0f} s"}
+            output, errors = _interpreter.finish(process, json.dumps(request).encode(), deadline - time.monotonic())
+        except _interpreter.ProgramFailed as failure:
+            answers[question.project] = {"failure": f"{question.python} {failure}"}
             continue
         answers[question.project] = _answer(question, process.returncode, output, errors)
     return answers
 
 
-def _start(question: Question) -> subprocess.Popen[bytes]:
-    # -I and an empty environment: neither a directory nor a variable of whoever runs us decides what is imported.
-    identity: dict[str, Any] = {}
-    if question.user and os.geteuid() == 0:
-        account = pwd.getpwnam(question.user)
-        identity = {
-            "user": account.pw_uid,
-            "group": account.pw_gid,
-            "extra_groups": os.getgrouplist(question.user, account.pw_gid),
-        }
-    return subprocess.Popen(
-        [question.python, "-I", "-B", "-c", PROGRAM],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd="/",
-        # No home: stevedore would keep a cache of entry points there, and a check writes nothing.
-        env={
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "LC_ALL": "C.UTF-8",
-            "HOME": "/nonexistent",
-            "XDG_CACHE_HOME": "/nonexistent",
-        },
-        start_new_session=True,
-        **identity,
-    )
-
-
 def _answer(question: Question, status: int, output: bytes, errors: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(output.decode().strip().rsplit("\n", 1)[-1]) if status == 0 else None
+        answer = json.loads(_interpreter.last_line(output)) if status == 0 else None
     except ValueError:
         answer = None
     if answer is None:
-        # the last line of a traceback names the exception; a message of the service could hold anything
-        last = errors.decode(errors="replace").strip().rsplit("\n", 1)[-1].split(":", 1)[0][:80]
-        return {"failure": f"{question.python} could not list the options of {question.project} ({last or status})"}
+        why = _interpreter.exception_name(errors) or status
+        return {"failure": f"{question.python} could not list the options of {question.project} ({why})"}
     missing = sorted(REQUIRED[question.project] - set(answer["namespaces"]))
     if missing:
         return {"failure": f"{question.python} does not have the options of {', '.join(missing)}"}

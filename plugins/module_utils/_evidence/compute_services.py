@@ -37,4 +37,4 @@ def read(cloud: Cloud) -> dict[str, Any]:
     ]
     computes = sum(service["binary"] == "nova-compute" for service in services)
     gaps = _nova.cells_down(rows, "its hosts and servers")
-    return {"services": services, "gaps": gaps, "objects": {"compute service": computes}}
+    return {"services": services, "gaps": gaps, "objects": {"compute": computes}}
