@@ -11,7 +11,7 @@ from typing import Any
 from .._session import Cloud
 
 # What glance itself says of an image; every other key of the API's answer is a property (glance 33, schemas of images).
-_OWN = frozenset(
+OWN = frozenset(
     [
         "checksum",
         "container_format",
@@ -45,8 +45,8 @@ _OWN = frozenset(
 def read(cloud: Cloud) -> dict[str, Any]:
     """{"project": id of the credentials' project, "images": [...], "gaps": [...]}.
 
-    An image is {id, name, owner, visibility, status, disk_format, container_format, protected, hidden,
-    properties: {name: value}}.
+    An image is {id, name, owner, visibility, status, disk_format, container_format, protected, hidden, created (RFC 3339),
+    size, virtual_size (bytes; 0 where glance does not know), properties: {name: value}}.
     """
     images = {}
     # One request a thousand images; "all" adds the community images that a plain list leaves out.
@@ -77,5 +77,8 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
         "container_format": image.get("container_format") or "",
         "protected": bool(image.get("protected")),
         "hidden": bool(image.get("os_hidden")),
-        "properties": {name: value for name, value in image.items() if name not in _OWN},
+        "created": image.get("created_at") or "",
+        "size": image.get("size") or 0,
+        "virtual_size": image.get("virtual_size") or 0,
+        "properties": {name: value for name, value in image.items() if name not in OWN},
     }

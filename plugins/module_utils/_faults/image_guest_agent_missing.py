@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .._model import Certainty, Evidence, Fault, Finding, Risk
 from . import _images
@@ -51,17 +51,17 @@ def _judge(image: _images.Image, project: str, policy: str) -> Iterator[Finding]
                 reason="which of the two was meant is the operator's to say",
             )
         return
-    misspelt = _misspelt(properties)
-    if misspelt:
+    name = misspelt(properties, policy)
+    if name:
         yield _finding(
             image,
             project,
             certainty=Certainty.CERTAIN,
             severity="medium",
-            subject=misspelt,
-            summary=f"Image {image['name']!r} asks for the guest agent under a name that nova does not know, {misspelt}",
-            actual=f"{misspelt}={properties[misspelt]}",
-            changes={PROPERTY: "yes", misspelt: None},
+            subject=name,
+            summary=f"Image {image['name']!r} asks for the guest agent under a name that nova does not know, {name}",
+            actual=f"{name}={properties[name]}",
+            changes={PROPERTY: "yes", name: None},
         )
     elif quiesce:
         yield _finding(
@@ -133,8 +133,13 @@ def _finding(
     )
 
 
-def _misspelt(properties: dict[str, object]) -> str:
-    """A property that was meant to be hw_qemu_guest_agent and asks for it; empty where there is none."""
+def misspelt(properties: Mapping[str, object], policy: str) -> str:
+    """A property that was meant to be hw_qemu_guest_agent and asks for it; empty where there is none.
+
+    This fault speaks of it, and image_property_unknown leaves it alone.
+    """
+    if policy == "ignore" or properties.get(PROPERTY) is not None:
+        return ""
     candidates = [
         name
         for name, value in properties.items()

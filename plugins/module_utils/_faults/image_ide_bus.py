@@ -70,24 +70,18 @@ def _machines(
     own = properties.get("hw_machine_type")
     if own:
         return {"image": str(own)}
-    architecture = _architecture(properties.get("hw_architecture") or properties.get("architecture") or "")
+    architecture = _images.architecture(image)
     if architecture and _DEFAULT_MACHINE.get(architecture, "pc") != "pc":
         return {"image": _DEFAULT_MACHINE[architecture]}
     machines = {}
     for compute in computes:
         here = known.get(compute["host"])
-        arch = _architecture((here or compute).get("architecture") or compute["architecture"])
+        arch = _images.canonical((here or compute).get("architecture") or compute["architecture"])
         if architecture and arch and arch != architecture:
             continue  # the scheduler does not send it there (ImagePropertiesFilter)
         named = here["machine_types"].get(arch) if here else None
         machines[compute["host"]] = (named or _DEFAULT_MACHINE.get(arch, "")) if here else ""
     return machines
-
-
-def _architecture(name: Any) -> str:
-    """nova.objects.fields.Architecture.canonicalize, for the names that matter here."""
-    lowered = str(name).lower()
-    return {"amd64": "x86_64", "i386": "i686", "i486": "i686", "i586": "i686", "arm64": "aarch64"}.get(lowered, lowered)
 
 
 def _certainty(machines: Mapping[str, str]) -> str:
