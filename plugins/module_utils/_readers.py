@@ -14,13 +14,14 @@ from ._evidence._tree import Tree
 
 def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
-    from ._evidence import accounts, compute, nova_cells, oslo_config, scripts, ssh
+    from ._evidence import accounts, compute, nova_cells, oslo_config, scheduler, scripts, ssh
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
         "accounts": accounts.read,
         "compute": compute.read,
         "nova_cells": nova_cells.read,
         "oslo_config": oslo_config.read,
+        "scheduler": scheduler.read,
         "scripts": scripts.read,
         "ssh": ssh.read,
     }

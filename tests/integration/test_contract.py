@@ -40,6 +40,7 @@ EXPECTED = {
     "config_value_invalid": {("host", "HOST-34", "certain")},
     "evacuation_not_strict": {("host", "labctl", "certain")},
     "image_cpu_sockets_unlimited": {("image", "broken-sockets", "probable")},
+    "flavor_extra_specs_unscoped": {("flavor", "broken-unscoped", "certain")},
     "image_guest_agent_missing": {("image", "broken-agent", "certain")},
     "image_ide_bus": {("image", "broken-ide", "certain")},
     "image_property_unknown": {("image", "broken-property", "certain")},

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,20 +80,30 @@ class Changes:
         self._remember({"server": name})
         return self.lab.boot_in_vain(name, image=image, flavor=flavor)
 
+    def create_flavor(self, name: str, vcpus: int = 1, disk: int = 1, **extra_specs: str) -> None:
+        """Create a public flavor; a colon in the name of an extra spec is written as two underscores."""
+        self._remember({"flavor": name})
+        compute = self.lab.cloud().compute
+        flavor = compute.create_flavor(name=name, ram=512, disk=disk, vcpus=vcpus)
+        if extra_specs:
+            specs = {key.replace("__", ":", 1): value for key, value in extra_specs.items()}
+            compute.create_flavor_extra_specs(flavor, specs)
+
+    def create_aggregate(self, name: str, hosts: Iterable[str] = (), **metadata: str) -> None:
+        """Create a host aggregate without an availability zone."""
+        self._remember({"aggregate": name})
+        with self.lab.cloud() as cloud:
+            aggregate = cloud.compute.create_aggregate(name=name)
+            if metadata:
+                cloud.compute.set_aggregate_metadata(aggregate, metadata)
+            for host in hosts:
+                cloud.compute.add_host_to_aggregate(aggregate, host)
+
     def create_service(self, name: str, kind: str, **fields: Any) -> str:
         """Create a service in keystone's catalogue, without endpoints; returns its id."""
         self._remember({"catalog_service": name})
         with self.lab.cloud() as cloud:
             return str(cloud.identity.create_service(name=name, type=kind, **fields).id)
-
-    def create_flavor(self, name: str, vcpus: int, **extra_specs: str) -> None:
-        """Create a public flavor; a colon in the name of an extra spec is written as two underscores."""
-        self._remember({"flavor": name})
-        compute = self.lab.cloud().compute
-        flavor = compute.create_flavor(name=name, ram=512, disk=1, vcpus=vcpus)
-        if extra_specs:
-            specs = {key.replace("__", ":", 1): value for key, value in extra_specs.items()}
-            compute.create_flavor_extra_specs(flavor, specs)
 
     def set_traits(self, prefix: str, traits: dict[str, list[str]]) -> None:
         """Give computes these traits in place of those they have of the prefix: {compute: [trait]}."""
@@ -132,6 +142,16 @@ class Changes:
                     Path(entry["directory"]).rmdir()
             elif "image" in entry:
                 self.lab.cloud().image.delete_image(entry["image"])
+            elif "flavor" in entry:
+                flavor = self.lab.cloud().compute.find_flavor(entry["flavor"])
+                if flavor:
+                    self.lab.cloud().compute.delete_flavor(flavor)
+            elif "aggregate" in entry:
+                with self.lab.cloud() as cloud:
+                    for aggregate in [one for one in cloud.compute.aggregates() if one.name == entry["aggregate"]]:
+                        for host in aggregate.hosts or ():
+                            cloud.compute.remove_host_from_aggregate(aggregate, host)
+                        cloud.compute.delete_aggregate(aggregate)
             elif "catalog_service" in entry:
                 for service in list(self.lab.cloud().identity.services(name=entry["catalog_service"])):
                     self.lab.cloud().identity.delete_service(service)
@@ -140,10 +160,6 @@ class Changes:
                     _placement.allocate(self.lab, entry["allocations"], entry["holds"])
             elif "sharing" in entry:
                 _placement.unshare_disk(self.lab, entry["sharing"], entry["hosts"])
-            elif "flavor" in entry:
-                flavor = self.lab.cloud().compute.find_flavor(entry["flavor"])
-                if flavor:
-                    self.lab.cloud().compute.delete_flavor(flavor)
             elif "traits_of" in entry:
                 _put_traits(self.lab.cloud().placement, entry["traits_of"], entry["before"])
             elif "server" in entry:
