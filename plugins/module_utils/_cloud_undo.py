@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import _catalog_service, _flavor_extra_specs, _image_properties, _placement_allocation
+from . import _catalog_service, _flavor_extra_specs, _image_properties, _image_replacement, _placement_allocation
 from ._session import Cloud
 
 # (cloud, entry, check mode) -> (status, reason), as Journal.undo has them. Raises ChangeFailed or Unavailable.
@@ -19,5 +19,6 @@ CLOUD_UNDO: dict[str, CloudUndo] = {
     "catalog_service": _catalog_service.undo,
     "flavor_extra_specs": _flavor_extra_specs.undo,
     "image_properties": _image_properties.undo,
+    "image_replacement": _image_replacement.undo,
     "placement_allocation": _placement_allocation.undo,
 }

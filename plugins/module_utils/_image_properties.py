@@ -15,7 +15,8 @@ from ._session import ChangeFailed, Cloud
 _PATCH = "application/openstack-images-v2.1-json-patch"
 
 
-Properties = Mapping[str, Optional[str]]
+# Strings, or what else glance has of an image (visibility, os_hidden); None removes.
+Properties = Mapping[str, Any]
 
 
 def group(wishes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:

@@ -273,7 +273,9 @@ def _restart(entry: Mapping[str, Any], check_mode: bool) -> dict[str, str]:
 
 UNDO: dict[str, Undo] = {"file": _undo_file, "directory": _undo_directory, "login_shell": _undo_login_shell}
 # Changes of API objects, undone where the APIs are spoken to (_cloud_undo.py).
-CLOUD_KINDS = frozenset(["catalog_service", "flavor_extra_specs", "image_properties", "placement_allocation"])
+CLOUD_KINDS = frozenset(
+    ["catalog_service", "flavor_extra_specs", "image_properties", "image_replacement", "placement_allocation"]
+)
 # Changes that nova's own programs made on a host that has them (_cell_mappings.py).
 NOVA_KINDS = frozenset(["host_mapping", "server_mapping"])
 KINDS = frozenset(UNDO) | CLOUD_KINDS | NOVA_KINDS | {"restart"}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 from ._evidence._tree import Tree
 
@@ -35,11 +35,13 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
 class CloudReader:
     """Gives the evidence of a cloud by the reader's name, and remembers what was seen on the way.
 
+    settings: those of the run that say what is read ("image_content").
     objects: how many objects of each kind were read. addresses: {service host: address that nova uses for it}.
     """
 
-    def __init__(self, cloud: Any) -> None:
+    def __init__(self, cloud: Any, settings: Optional[Mapping[str, Any]] = None) -> None:
         self._cloud = cloud
+        self._settings = settings or {}
         self._known: dict[str, Any] = {}  # some readers start from what others read
         self.objects: dict[str, int] = {}
         self.addresses: dict[str, str] = {}
@@ -54,6 +56,7 @@ class CloudReader:
             flavors,
             graphics_models,
             hypervisors,
+            image_content,
             images,
             migrations,
             placement,
@@ -70,6 +73,9 @@ class CloudReader:
             "flavors": flavors.read,
             "graphics_models": graphics_models.read,
             "hypervisors": hypervisors.read,
+            "image_content": lambda cloud: image_content.read(
+                cloud, self._settings.get("image_content", "suspects"), self("images")["images"], self("servers")["servers"]
+            ),
             "images": images.read,
             "migrations": migrations.read,
             "placement": placement.read,

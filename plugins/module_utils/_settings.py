@@ -15,6 +15,8 @@ from ._model import CERTAINTIES, RISKS
 from ._plan import DEFAULT_MAX_CHANGES, limit_of
 
 POLICIES = ("required", "quiesce_only", "ignore")
+# Of which images the beginning of the content is read.
+CONTENTS = ("suspects", "all", "none")
 # What is only a fault when it lasts: seconds between two looks, and seconds that a server may be without a host.
 OBSERVATION_SECONDS = 120.0
 STUCK_SECONDS = 600.0
@@ -59,6 +61,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         "max_changes": max_changes,
         "min_certainty": _one_of(run, "min_certainty", CERTAINTIES, "possible"),
         "guest_agent": _one_of(run, "guest_agent", POLICIES, "required"),
+        "image_content": _one_of(run, "image_content", CONTENTS, "suspects"),
         "observation_seconds": _seconds(run, "observation_seconds", OBSERVATION_SECONDS),
         "stuck_seconds": _seconds(run, "stuck_seconds", STUCK_SECONDS),
         "run_id": run_id,

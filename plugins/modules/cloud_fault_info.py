@@ -37,6 +37,14 @@ options:
     type: str
     choices: [required, quiesce_only, ignore]
     default: required
+  image_content:
+    description:
+      - Of which images the beginning of the content is read.
+      - V(suspects) are those whose metadata do not go together, or that nova refused; V(all) reads each image, a few at a
+        time; V(none) reads none.
+    type: str
+    choices: [suspects, all, none]
+    default: suspects
   observation_seconds:
     description:
       - Seconds between the two looks at what a healthy cloud shows for a moment, such as a server without a host.
@@ -112,6 +120,7 @@ def main() -> None:
                 "choices": ["required", "quiesce_only", "ignore"],
                 "default": "required",
             },
+            "image_content": {"type": "str", "choices": ["suspects", "all", "none"], "default": "suspects"},
             "observation_seconds": {"type": "float", "default": OBSERVATION_SECONDS},
             "stuck_seconds": {"type": "float", "default": STUCK_SECONDS},
         },
@@ -122,7 +131,7 @@ def main() -> None:
         cloud = connect(module.params["cloud"], module.params["clouds_file"], timeout=module.params["api_timeout"])
     except (UnknownFault, BadCloud) as error:
         module.fail_json(msg=str(error))
-    reader = CloudReader(cloud)
+    reader = CloudReader(cloud, module.params)
     here = Target("cloud", cloud.name)
     always = {"settings": {name: module.params[name] for name in ("guest_agent", "stuck_seconds")}}
     result = examine(faults, "cloud", reader, here, always)
@@ -130,7 +139,7 @@ def main() -> None:
     again = [fault for fault in faults if fault.transient and fault.id in seen]
     if again:
         time.sleep(module.params["observation_seconds"])
-        result = seen_twice(result, examine(again, "cloud", CloudReader(cloud), here, always), again)
+        result = seen_twice(result, examine(again, "cloud", CloudReader(cloud, module.params), here, always), again)
     module.exit_json(
         changed=False, objects=reader.objects, addresses=reader.addresses, requests=dict(cloud.requests), **result
     )

@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
 import json
 import os
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
@@ -54,7 +57,7 @@ class Changes:
     def read(self, host: str, path: str) -> str:
         return (self.lab.host_root(host) / path.lstrip("/")).read_text()
 
-    def create_image(self, name: str, disk_format: str = "raw", **properties: Any) -> str:
+    def create_image(self, name: str, disk_format: str = "raw", content: bytes | None = None, **properties: Any) -> str:
         """Upload a small image of the administrator's project; returns its id."""
         image_id = str(uuid.uuid4())
         self._remember({"image": image_id})
@@ -65,7 +68,7 @@ class Changes:
             disk_format=disk_format,
             container_format=container,
             visibility="private",
-            data=_content(disk_format),
+            data=_content(disk_format) if content is None else content,
             **properties,
         )
         return image_id
@@ -79,6 +82,26 @@ class Changes:
         """Ask for a server that no host can have; returns its id once it is in ERROR. Raises LabError when it boots."""
         self._remember({"server": name})
         return self.lab.boot_in_vain(name, image=image, flavor=flavor)
+
+    def create_old_image(
+        self, name: str, disk_format: str, taken: bytes, content: bytes, virtual_size: int | None, **properties: Any
+    ) -> str:
+        """An image whose content only a glance before 2025.1 took; returns its id.
+
+        glance 33 refuses it: `taken`, of the same length, is uploaded, and then its file in the store and what glance
+        remembers of it are those of `content`. virtual_size is what the older glance made of it.
+        """
+        if len(taken) != len(content):
+            raise ValueError(f"{name}: the two contents have {len(taken)} and {len(content)} bytes")
+        image_id = self.create_image(name, disk_format, taken, **properties)
+        data = self.lab.layout.data
+        (data / "images" / image_id).write_bytes(content)
+        with contextlib.closing(sqlite3.connect(data / "glance.sqlite", timeout=60)) as connection, connection:
+            connection.execute(
+                "update images set checksum = ?, os_hash_value = ?, virtual_size = ? where id = ?",
+                (hashlib.md5(content).hexdigest(), hashlib.sha512(content).hexdigest(), virtual_size, image_id),
+            )
+        return image_id
 
     def create_flavor(self, name: str, vcpus: int = 1, disk: int = 1, **extra_specs: str) -> None:
         """Create a public flavor; a colon in the name of an extra spec is written as two underscores."""

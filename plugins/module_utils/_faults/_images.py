@@ -35,7 +35,9 @@ def is_windows(image: Image) -> bool:
 def of_other_hypervisor(image: Image) -> bool:
     """Whether an image says that it is for another hypervisor than QEMU."""
     properties = image["properties"]
-    return bool(_OTHER_HYPERVISORS.search(str(properties.get("img_hv_type") or properties.get("hypervisor_type") or "")))
+    return bool(
+        _OTHER_HYPERVISORS.search(str(properties.get("img_hv_type") or properties.get("hypervisor_type") or ""))
+    )
 
 
 def architecture(image: Image) -> str:
