@@ -39,6 +39,7 @@ EXPECTED = {
     "config_option_unknown": {("host", "HOST-34", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
     "evacuation_not_strict": {("host", "labctl", "certain")},
+    "flavor_smaller_than_image": {("flavor", "broken-small", "certain")},
     "image_cpu_sockets_unlimited": {("image", "broken-sockets", "probable")},
     "flavor_extra_specs_unscoped": {("flavor", "broken-unscoped", "certain")},
     "image_format_mismatch": {("image", "broken-format", "certain")},

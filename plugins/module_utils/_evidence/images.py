@@ -46,7 +46,7 @@ def read(cloud: Cloud) -> dict[str, Any]:
     """{"project": id of the credentials' project, "images": [...], "gaps": [...]}.
 
     An image is {id, name, owner, visibility, status, disk_format, container_format, protected, hidden, created (RFC 3339),
-    size, virtual_size (bytes; 0 where glance does not know), properties: {name: value}}.
+    size, virtual_size (bytes; 0 where glance does not know), min_disk (GiB), min_ram (MiB), properties: {name: value}}.
     """
     images = {}
     # One request a thousand images; "all" adds the community images that a plain list leaves out.
@@ -80,5 +80,7 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
         "created": image.get("created_at") or "",
         "size": image.get("size") or 0,
         "virtual_size": image.get("virtual_size") or 0,
+        "min_disk": image.get("min_disk") or 0,
+        "min_ram": image.get("min_ram") or 0,
         "properties": {name: value for name, value in image.items() if name not in OWN},
     }

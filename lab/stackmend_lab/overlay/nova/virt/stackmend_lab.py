@@ -10,7 +10,10 @@ It lives here because nova imports drivers below `nova.virt` only: `[DEFAULT] co
 import subprocess
 import uuid
 
+from nova import exception
+from nova.image import glance
 from nova.virt import fake
+from oslo_utils import units
 
 
 def node_uuid(host):
@@ -30,9 +33,25 @@ class Driver(fake.FakeDriver):
             "hypervisor_hostname": nodename,
         }
 
+    def spawn(self, context, instance, image_meta, *args, **kwargs):
+        _refuse_larger_image(context, instance, image_meta)
+        super().spawn(context, instance, image_meta, *args, **kwargs)
+
     def get_host_uptime(self):
         # FakeDriver has none, and the hypervisor API then logs an error for each compute asked.
         return subprocess.run(["uptime"], check=False, capture_output=True, text=True).stdout
 
     def get_nodenames_by_uuid(self, refresh=False):
         return {node_uuid(name): name for name in self.get_available_nodes()}
+
+
+def _refuse_larger_image(context, instance, image_meta):
+    """What libvirt's image backend does when the image it has fetched is larger than the flavor's disk
+    (nova/virt/libvirt/imagebackend.py, Image.verify_base_size). nova drops virtual_size from what it hands to drivers."""
+    disk = instance.flavor.root_gb * units.Gi
+    if not disk or not image_meta.obj_attr_is_set("id"):
+        return
+    client = glance.GlanceClientWrapper()
+    size = client.call(context, 2, "get", args=(image_meta.id,)).virtual_size or 0
+    if size > disk:
+        raise exception.FlavorDiskSmallerThanImage(flavor_size=disk, image_size=size)
