@@ -37,8 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     for verb in ("break", "mend"):
         command = commands.add_parser(verb, help=f"{verb} the cloud: a fault of the catalogue")
         command.add_argument("name", metavar="FAULT", choices=breakers.all_breakers())
-    for verb in ("stop", "start"):
-        commands.add_parser(f"{verb}-compute", help=f"{verb} one compute").add_argument("name", metavar="COMPUTE")
+    for verb, text in (("stop", "stop one compute"), ("start", "start it"), ("status", "status 1 unless it runs")):
+        commands.add_parser(f"{verb}-compute", help=text).add_argument("name", metavar="COMPUTE")
     options = parser.parse_args(arguments)
     try:
         return _run(options)
@@ -73,6 +73,8 @@ def _run(options: argparse.Namespace) -> int:
             lab.stop_compute(options.name)
         case "start-compute":
             lab.start_compute(options.name)
+        case "status-compute":
+            return 0 if lab.compute_runs(options.name) else 1
     return 0
 
 

@@ -185,6 +185,20 @@ class Lab:
         """Stop one compute; nova sees it as down 15 seconds later."""
         self._control("stop", host)
 
+    def compute_runs(self, host: str) -> bool:
+        """Whether a compute was started, whatever nova thinks of its reports."""
+        if host in self.layout.computes and process.running(self._record("nova")) is None:
+            return False
+        try:
+            self._control("status", host)
+        except LabError:
+            return False
+        return True
+
+    def deafen_compute(self, host: str) -> None:
+        """Let one compute go on reporting and take no messages any more; `restart` cures it."""
+        self._control("deafen", host)
+
     def start_compute(self, host: str) -> None:
         """Start one compute again; it reads its nova.conf and refuses what nova-compute refuses. Raises LabError."""
         self._start_compute(host)
@@ -330,6 +344,7 @@ class Lab:
     def _prepare(self, venv: Path, say: Callable[[str], None]) -> bool:
         """Link the environment, see to data and files. True if the data are complete, False if yet to be seeded."""
         layout = self.layout
+        self._write_commands()
         present = json.loads(self._marker.read_text()) if self._marker.exists() else {}
         if present == self._kind(venv):
             self._link(venv)
@@ -355,7 +370,6 @@ class Lab:
             (layout.data / "secrets.json").write_text(json.dumps({user: secrets.token_urlsafe(18) for user in USERS}))
             complete = False
         configuration.write(layout, self.secrets)
-        self._write_restart_command()
         if not complete:
             say("creating the databases (once)")
             databases.create(layout, environment.service_environment(), self.secrets["admin"])
@@ -396,19 +410,20 @@ class Lab:
         self.layout.venv.unlink(missing_ok=True)
         self.layout.venv.symlink_to(venv)
 
-    def _write_restart_command(self) -> None:
-        """What Ansible runs where systemd would be asked: bin/restart SERVICE|COMPUTE."""
-        command = self.layout.restart_command
-        command.parent.mkdir(exist_ok=True)
+    def _write_commands(self) -> None:
+        """What Ansible runs where systemd would be asked: bin/<verb> SERVICE|COMPUTE."""
         variables = {**self.environ, "PYTHONPATH": str(_PACKAGE_PARENT)}
-        command.write_text(
-            f"#!{sys.executable}\n"
-            '"""Restart a service of this lab; written by `stackmend lab up`."""\n'
-            "import os\nimport sys\n\n"
-            f"os.environ.update({variables!r})\n"
-            "os.execv(sys.executable, [sys.executable, '-m', 'stackmend_lab', 'restart', *sys.argv[1:]])\n"
-        )
-        command.chmod(0o750)
+        for verb in ("restart", "start-compute", "stop-compute", "status-compute"):
+            command = self.layout.command(verb)
+            command.parent.mkdir(exist_ok=True)
+            command.write_text(
+                f"#!{sys.executable}\n"
+                f'"""{verb} of this lab; written by `stackmend lab up`."""\n'
+                "import os\nimport sys\n\n"
+                f"os.environ.update({variables!r})\n"
+                f"os.execv(sys.executable, [sys.executable, '-m', 'stackmend_lab', {verb!r}, *sys.argv[1:]])\n"
+            )
+            command.chmod(0o750)
 
     def _record(self, service: str) -> Path:
         return self.layout.run / f"{service}.json"

@@ -92,9 +92,8 @@ class Layout:
     def clouds_file(self) -> Path:
         return self.state / "clouds.yaml"
 
-    @property
-    def restart_command(self) -> Path:
-        return self.state / "bin" / "restart"
+    def command(self, verb: str) -> Path:
+        return self.state / "bin" / verb
 
     def root(self, host: str) -> Path:
         """The directory that stands for a host's file system."""

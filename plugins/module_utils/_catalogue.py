@@ -15,6 +15,7 @@ from ._faults import (
     auth_strategy_invalid,
     catalog_service_without_endpoints,
     cell_host_unmapped,
+    compute_service_down,
     config_option_unknown,
     config_value_invalid,
     evacuation_not_strict,
@@ -30,6 +31,7 @@ from ._faults import (
     image_video_unsupported,
     instance_mapping_missing,
     migration_ssh_broken,
+    server_stuck_scheduling,
 )
 from ._model import Fault
 
@@ -41,6 +43,7 @@ FAULTS: dict[str, Fault] = {
         auth_strategy_invalid,
         catalog_service_without_endpoints,
         cell_host_unmapped,
+        compute_service_down,
         config_option_unknown,
         config_value_invalid,
         evacuation_not_strict,
@@ -56,6 +59,7 @@ FAULTS: dict[str, Fault] = {
         image_video_unsupported,
         instance_mapping_missing,
         migration_ssh_broken,
+        server_stuck_scheduling,
     )
 }
 

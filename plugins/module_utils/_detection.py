@@ -69,8 +69,27 @@ def seen_twice(first: Mapping[str, Any], second: Mapping[str, Any], faults: Iter
         "findings": [finding for finding in first["findings"] if finding["fault"] not in ids]
         + [finding for finding in second["findings"] if key_of(finding) in before],
         "unknown": [entry for entry in first["unknown"] if entry["fault"] not in ids] + second["unknown"],
-        "observations": {**first["observations"], **second["observations"]},
+        "observations": {
+            **first["observations"],
+            **{fault: _lasting(first["observations"].get(fault), now) for fault, now in second["observations"].items()},
+        },
     }
+
+
+def _lasting(before: Any, now: Any) -> Any:
+    """An observation with only the suspects that were there before; each carries what it was then."""
+    if not isinstance(now, dict) or "suspects" not in now:
+        return now
+    earlier = (before or {}).get("suspects", {})
+    lasting = {name: {**entry, "before": earlier[name]} for name, entry in now["suspects"].items() if name in earlier}
+    return {**now, "suspects": lasting}
+
+
+def suspicious(result: Mapping[str, Any], faults: Iterable[Fault]) -> list[Fault]:
+    """The transient faults of which there is something that a second look has to confirm."""
+    found = {finding["fault"] for finding in result["findings"]}
+    found |= {fault for fault, seen in result["observations"].items() if isinstance(seen, dict) and seen.get("suspects")}
+    return [fault for fault in faults if fault.transient and fault.id in found]
 
 
 class _Readings:

@@ -271,13 +271,44 @@ def _restart(entry: Mapping[str, Any], check_mode: bool) -> dict[str, str]:
     return {"what": what, "status": "restored", "reason": note}
 
 
-UNDO: dict[str, Undo] = {"file": _undo_file, "directory": _undo_directory, "login_shell": _undo_login_shell}
+def _undo_service_start(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    """Stop what the run started: {"name", "stop": command, "status": command that ends with 0 while it runs}."""
+    if subprocess.run(entry["status"], capture_output=True, timeout=60, check=False).returncode:
+        return "unchanged", ""
+    if not check_mode:
+        run = subprocess.run(entry["stop"], capture_output=True, text=True, timeout=300, check=False)
+        if run.returncode:
+            raise JournalError(f"{entry['name']} could not be stopped by {' '.join(entry['stop'])}: {run.stderr.strip()}")
+    return ("would_restore" if check_mode else "restored"), ""
+
+
+def _undo_server_delete(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    return "conflict", (
+        f"server {entry['name']} ({entry['id']}) was deleted and cannot be brought back; its owner can ask for it again as the "
+        "journal describes it"
+    )
+
+
+UNDO: dict[str, Undo] = {
+    "file": _undo_file,
+    "directory": _undo_directory,
+    "login_shell": _undo_login_shell,
+    "server_delete": _undo_server_delete,
+    "service_start": _undo_service_start,
+}
 # Changes of API objects, undone where the APIs are spoken to (_cloud_undo.py).
 CLOUD_KINDS = frozenset(
-    ["catalog_service", "flavor_extra_specs", "image_properties", "image_replacement", "placement_allocation"]
+    [
+        "catalog_service",
+        "flavor_extra_specs",
+        "image_properties",
+        "image_replacement",
+        "placement_allocation",
+        "server_power",
+    ]
 )
 # Changes that nova's own programs made on a host that has them (_cell_mappings.py).
-NOVA_KINDS = frozenset(["host_mapping", "server_mapping"])
+NOVA_KINDS = frozenset(["host_mapping", "server_image_properties", "server_mapping"])
 KINDS = frozenset(UNDO) | CLOUD_KINDS | NOVA_KINDS | {"restart"}
 
 

@@ -136,7 +136,8 @@ class Fault:
     observe_host, observe_cloud: pure functions that reduce the evidence to the few facts `detect` compares; they
         keep what travels small. None means that this side has nothing to say.
     transient: whether a healthy cloud looks like this for a moment, so that only what is seen twice, some time apart,
-        is a finding (FAULTS.md 0.4). Such a fault is judged beside the APIs alone.
+        is a finding (FAULTS.md 0.4). Where such a fault has observers, observe_cloud puts what has to be seen twice in
+        {"suspects": {name: {...}}}; detect gets those that lasted, each with what it was "before".
     """
 
     id: str

@@ -14,12 +14,14 @@ from ._evidence._tree import Tree
 
 def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
-    from ._evidence import accounts, compute, nova_cells, oslo_config, scheduler, scripts, ssh
+    from ._evidence import accounts, compute, compute_process, nova_cells, nova_manage, oslo_config, scheduler, scripts, ssh
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
         "accounts": accounts.read,
         "compute": compute.read,
+        "compute_process": compute_process.read,
         "nova_cells": nova_cells.read,
+        "nova_manage": nova_manage.read,
         "oslo_config": oslo_config.read,
         "scheduler": scheduler.read,
         "scripts": scripts.read,
@@ -62,6 +64,7 @@ class CloudReader:
             placement,
             resource_providers,
             servers,
+            stuck_servers,
         )
 
         readers: dict[str, Callable[[Any], dict[str, Any]]] = {
@@ -81,6 +84,7 @@ class CloudReader:
             "placement": placement.read,
             "resource_providers": resource_providers.read,
             "servers": servers.read,
+            "stuck_servers": stuck_servers.read,
         }
         if name in self._known:
             return self._known[name]

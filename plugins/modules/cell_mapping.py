@@ -77,7 +77,7 @@ options:
     type: dict
     default: {}
   nova_exec:
-    description: The command, as a list, that runs another one where nova-manage is, when that is a container not named as kolla names it.
+    description: The command that runs another one where nova-manage is, when that is a container of an uncommon name.
     type: list
     elements: str
     default: []

@@ -103,7 +103,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
-from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine, seen_twice
+from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine, seen_twice, suspicious
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, connect
@@ -135,8 +135,7 @@ def main() -> None:
     here = Target("cloud", cloud.name)
     always = {"settings": {name: module.params[name] for name in ("guest_agent", "stuck_seconds")}}
     result = examine(faults, "cloud", reader, here, always)
-    seen = {finding["fault"] for finding in result["findings"]}
-    again = [fault for fault in faults if fault.transient and fault.id in seen]
+    again = suspicious(result, faults)
     if again:
         time.sleep(module.params["observation_seconds"])
         result = seen_twice(result, examine(again, "cloud", CloudReader(cloud, module.params), here, always), again)

@@ -86,6 +86,13 @@ options:
     description: The user that runs nova-compute.
     type: str
     default: nova
+  service_commands:
+    description:
+      - Dictionary of program to a dictionary with the commands C(start), C(stop) and C(status), each a list, when they cannot be
+        discovered. C(status) ends with 0 while the program runs.
+      - Only C(nova-compute) is asked for.
+    type: dict
+    default: {}
   nova_exec:
     description:
       - The command, as a list, that runs another one where nova-manage and nova's API database are, such as
@@ -169,6 +176,7 @@ def main() -> None:
                 },
             },
             "nova_user": {"type": "str", "default": "nova"},
+            "service_commands": {"type": "dict", "default": {}},
             "nova_exec": {"type": "list", "elements": "str", "default": []},
             "script_paths": {"type": "list", "elements": "path", "default": []},
         },

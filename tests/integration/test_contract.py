@@ -36,11 +36,15 @@ EXPECTED = {
     "auth_strategy_invalid": {("host", "labctl", "certain")},
     "cell_host_unmapped": {("compute", "HOST-340", "certain"), ("compute", "HOST-341", "certain")},
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
+    "compute_service_down": {("compute", "HOST-341", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
     "evacuation_not_strict": {("host", "labctl", "certain")},
     "flavor_smaller_than_image": {("flavor", "broken-small", "certain")},
-    "image_cpu_sockets_unlimited": {("image", "broken-sockets", "probable")},
+    "image_cpu_sockets_unlimited": {
+        ("image", "broken-sockets", "probable"),
+        ("server", "broken-sockets", "probable"),
+    },
     "flavor_extra_specs_unscoped": {("flavor", "broken-unscoped", "certain")},
     "image_format_mismatch": {("image", "broken-format", "certain")},
     "image_guest_agent_missing": {("image", "broken-agent", "certain")},
@@ -55,6 +59,7 @@ EXPECTED = {
         ("host", "compute2", "certain"),
         ("host", "compute3", "certain"),
     },
+    "server_stuck_scheduling": {("server", "never-built", "probable")},
 }
 
 
@@ -144,6 +149,13 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     assert differences(fixed_state, place.state()) == {}
 
     undone = stackmend.rollback(fixed.run_id, place.inventory, variables=variables)
+    if breaker.irreversible:
+        assert {entry.status for entry in undone.undone} == {"conflict"}, "8: it says what cannot be undone"
+        assert all(entry.reason for entry in undone.undone)
+        assert differences(fixed_state, place.state()) == {}, "8: and leaves everything alone"
+        breaker.mend(place.subject)
+        assert differences(healthy, place.state()) == {}
+        return
     assert {entry.status for entry in undone.undone} == {"restored"}
     assert differences(broken_state, place.state()) == {}, "8: rolled back, exactly"
     assert breaker.symptom(place.subject), "8: the symptom is back"

@@ -25,6 +25,7 @@ class Breaker:
     approve: the risk that has to be approved for the remedy.
     variables: playbook variables with which the fault is looked for, beyond the place's own.
     report_only: nothing is changed by Stackmend, because the way out is the operator's choice; the finding gives the reason.
+    irreversible: why what the remedy does cannot be undone; the rollback then says so, and changes nothing.
     recorded: what of the symptom rests on recorded output, and why; empty when everything is real.
     """
 
@@ -37,4 +38,5 @@ class Breaker:
     approve: str = "safe"
     variables: Mapping[str, Any] = field(default_factory=dict)
     report_only: bool = False
+    irreversible: str = ""
     recorded: str = ""

@@ -73,6 +73,10 @@ class Changes:
         )
         return image_id
 
+    def will_boot(self, name: str) -> None:
+        """Remember a server that the caller is about to ask for."""
+        self._remember({"server": name})
+
     def boot(self, name: str, host: str | None = None, image: str = "cirros", flavor: str = "m1.tiny") -> str:
         """Boot a server (on a host); returns its id."""
         self._remember({"server": name})

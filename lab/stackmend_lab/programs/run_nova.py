@@ -6,8 +6,8 @@
 
     run_nova.py --port PORT --control SOCKET --hosts STATE/hosts --wait-for PORT... COMPUTE...
 
-The control socket takes one line, `start HOST` or `stop HOST`, and answers `done` or `failed: <why>`. A compute reads
-its own hosts/HOST/etc/nova/nova.conf when it starts, and refuses to start on what nova-compute refuses.
+The control socket takes one line, `start`, `stop`, `status` or `deafen` and a HOST, and answers `done` or `failed: <why>`. A compute
+reads its own hosts/HOST/etc/nova/nova.conf when it starts, and refuses to start on what nova-compute refuses.
 """
 
 # nova chooses its concurrency before anything else of it is imported.
@@ -104,6 +104,10 @@ class Computes:
                 logger.removeHandler(handler)
                 handler.close()
 
+    def status(self, host):
+        if host not in self.running:
+            raise LookupError("it does not run")
+
     def stop(self, host):
         with self.lock:
             compute = self.running.pop(host, None)
@@ -111,10 +115,19 @@ class Computes:
                 return
             # Not Service.stop(): its cleanup_host() shuts thread pools that API and conductor share.
             compute.tg.stop()
-            for server in (compute.rpcserver, compute.rpcserver_alt):
-                if server is not None:
-                    server.stop()
-                    server.wait()
+            self._take_no_messages(compute)
+
+    def deafen(self, host):
+        """It goes on reporting and takes no messages any more, like a queue that lost its consumer."""
+        with self.lock:
+            self._take_no_messages(self.running[host])
+
+    @staticmethod
+    def _take_no_messages(compute):
+        for server in (compute.rpcserver, compute.rpcserver_alt):
+            if server is not None:
+                server.stop()
+                server.wait()
 
 
 def read_configuration(path):
@@ -154,7 +167,7 @@ def wait_for(port):
 
 
 def serve_control(path, computes):
-    """Answer start and stop. The address goes through /proc because a socket's path is limited to 107 bytes."""
+    """Do what is asked for. The address goes through /proc because a socket's path is limited to 107 bytes."""
     path.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     listener = socket.socket(socket.AF_UNIX)
@@ -166,7 +179,9 @@ def serve_control(path, computes):
         with connection:
             try:
                 verb, host = connection.makefile().readline().split()
-                {"start": computes.start, "stop": computes.stop}[verb](host)
+                if verb not in ("start", "stop", "status", "deafen"):
+                    raise ValueError(f"there is no {verb}")
+                getattr(computes, verb)(host)
                 answer = "done"
             except Exception as error:
                 answer = f"failed: {type(error).__name__}: {error}"

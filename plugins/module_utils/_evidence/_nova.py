@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import calendar
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, Optional
 
 from .._session import Cloud
 
@@ -39,3 +42,16 @@ def cells_down(rows: Iterable[Mapping[str, Any]], what: str) -> list[dict[str, s
         return []
     named = ", ".join(unseen[:5]) + (" and others" if len(unseen) > 5 else "")
     return [{"reason": f"the cell of {named} did not answer: {what} were not seen"}]
+
+
+def seconds(text: Optional[str]) -> Optional[float]:
+    """nova's "2026-01-05T03:12:44.000000" or "...Z", which are UTC, as seconds since the epoch; None for none."""
+    if not text:
+        return None
+    return float(calendar.timegm(time.strptime(text.split(".")[0].rstrip("Z"), "%Y-%m-%dT%H:%M:%S")))
+
+
+def clock(response: Any) -> Optional[float]:
+    """The time of the API's own clock when it answered."""
+    header = response.headers.get("Date")
+    return parsedate_to_datetime(header).timestamp() if header else None

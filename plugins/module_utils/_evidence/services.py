@@ -102,6 +102,16 @@ def find(tree: Tree, options: Mapping[str, Any]) -> list[Service]:
     return [service for name in PROJECTS if (service := _service(tree, name, programs, options))]
 
 
+def running(tree: Tree) -> list[Program]:
+    """The OpenStack programs that run on a live host."""
+    return list(_processes(tree))
+
+
+def installed(tree: Tree) -> list[Program]:
+    """The OpenStack programs that units or containers of this host start, whether they run or not."""
+    return [*_units(tree, set()), *_containers(tree)]
+
+
 def _service(tree: Tree, name: str, programs: list[Program], options: Mapping[str, Any]) -> Optional[Service]:
     project = PROJECTS[name]
     mine = [program for program in programs if program.project == name]
