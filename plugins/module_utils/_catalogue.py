@@ -32,6 +32,7 @@ from ._faults import (
     instance_mapping_missing,
     migration_ssh_broken,
     server_stuck_scheduling,
+    vif_plugging_masked,
 )
 from ._model import Fault
 
@@ -60,6 +61,7 @@ FAULTS: dict[str, Fault] = {
         instance_mapping_missing,
         migration_ssh_broken,
         server_stuck_scheduling,
+        vif_plugging_masked,
     )
 }
 

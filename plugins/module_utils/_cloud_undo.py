@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import _catalog_service, _flavor_extra_specs, _image_properties, _image_replacement, _placement_allocation
+from . import (
+    _catalog_service,
+    _flavor_extra_specs,
+    _image_properties,
+    _image_replacement,
+    _placement_allocation,
+    _service_role,
+)
 from ._session import Cloud
 
 # (cloud, entry, check mode) -> (status, reason), as Journal.undo has them. Raises ChangeFailed or Unavailable.
@@ -21,4 +28,5 @@ CLOUD_UNDO: dict[str, CloudUndo] = {
     "image_properties": _image_properties.undo,
     "image_replacement": _image_replacement.undo,
     "placement_allocation": _placement_allocation.undo,
+    "role_assignment": _service_role.undo,
 }

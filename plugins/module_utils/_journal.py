@@ -278,7 +278,9 @@ def _undo_service_start(tree: Tree, entry: Mapping[str, Any], check_mode: bool) 
     if not check_mode:
         run = subprocess.run(entry["stop"], capture_output=True, text=True, timeout=300, check=False)
         if run.returncode:
-            raise JournalError(f"{entry['name']} could not be stopped by {' '.join(entry['stop'])}: {run.stderr.strip()}")
+            raise JournalError(
+                f"{entry['name']} could not be stopped by {' '.join(entry['stop'])}: {run.stderr.strip()}"
+            )
     return ("would_restore" if check_mode else "restored"), ""
 
 
@@ -304,6 +306,7 @@ CLOUD_KINDS = frozenset(
         "image_properties",
         "image_replacement",
         "placement_allocation",
+        "role_assignment",
         "server_power",
     ]
 )

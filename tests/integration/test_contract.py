@@ -60,6 +60,7 @@ EXPECTED = {
         ("host", "compute3", "certain"),
     },
     "server_stuck_scheduling": {("server", "never-built", "probable")},
+    "vif_plugging_masked": {("host", "HOST-34", "certain")},
 }
 
 
