@@ -15,6 +15,7 @@ from . import (
     _image_properties,
     _image_replacement,
     _placement_allocation,
+    _server_power,
     _service_role,
 )
 from ._session import Cloud
@@ -28,5 +29,6 @@ CLOUD_UNDO: dict[str, CloudUndo] = {
     "image_properties": _image_properties.undo,
     "image_replacement": _image_replacement.undo,
     "placement_allocation": _placement_allocation.undo,
+    "server_power": _server_power.undo,
     "role_assignment": _service_role.undo,
 }

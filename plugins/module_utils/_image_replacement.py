@@ -72,7 +72,9 @@ def _copy(cloud: Cloud, old: Mapping[str, Any], new_id: str) -> None:
     source = cloud.request("GET", "image", f"/images/{old['id']}/file", stream=True)
     try:
         if not source.ok:
-            raise ChangeFailed(f"the content of image {old['id']} could not be read: glance answered {source.status_code}")
+            raise ChangeFailed(
+                f"the content of image {old['id']} could not be read: glance answered {source.status_code}"
+            )
         content = _Content(source, old["size"], algorithm)
         headers = {"Content-Type": "application/octet-stream"}
         _send(

@@ -70,7 +70,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.stackmend.openstack.plugins.module_utils import _cell_mappings
+from ansible_collections.stackmend.openstack.plugins.module_utils import _cell_mappings, _server_image_properties
 from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_undo import CLOUD_UNDO
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
@@ -126,6 +126,7 @@ def main() -> None:
 
     by_nova = {
         "host_mapping": undo_by_nova(_cell_mappings.undo_host),
+        "server_image_properties": _server_image_properties.undo,
         "server_mapping": undo_by_nova(_cell_mappings.undo_server),
     }
     try:

@@ -24,7 +24,11 @@ def _server(lab: Lab, properties: dict[str, str], **extra_specs: str) -> None:
     changes = Changes(lab, FAULT)
     changes.create_flavor(FLAVOR, 4, **extra_specs)
     changes.create_image(NAME, **properties)
-    changes.boot(NAME, image=NAME, flavor=FLAVOR)
+    server = changes.boot(NAME, image=NAME, flavor=FLAVOR)
+    # Stopped, so that only its copy of the image's properties changes and not its times.
+    compute = lab.cloud().compute
+    compute.stop_server(server)
+    compute.wait_for_server(compute.get_server(server), status="SHUTOFF", interval=1)
 
 
 def break_(lab: Lab) -> None:
@@ -36,14 +40,26 @@ def mend(lab: Lab) -> None:
 
 
 def symptom(lab: Lab) -> str | None:
-    """The sockets that nova gives a new server of the image with the flavor."""
+    """The sockets that nova gives a new server of the image with the flavor, or the one that is there at its next start."""
     flavor = lab.cloud().compute.find_flavor(FLAVOR, get_extra_specs=True)
     if flavor is None:
         return None
     answer = ask_nova(lab, NAME, vcpus=flavor.vcpus, **flavor.extra_specs)
-    if answer is None or answer["sockets"] <= USES or lab.cloud().image.find_image(NAME).os_version != "10":
+    if answer is None or lab.cloud().image.find_image(NAME).os_version != "10":
         return None
+    server = lab.cloud().compute.find_server(NAME, all_projects=True)
+    if answer["sockets"] <= USES:
+        if server is None or flavor.extra_specs or _limit(lab, server.id) == str(USES):
+            return None
+        return f"server {NAME} keeps its {flavor.vcpus} sockets; Windows 10 Pro uses {USES}"
     return f"nova gives a server from {NAME} {answer['sockets']} sockets; Windows 10 Pro uses {USES}"
+
+
+def _limit(lab: Lab, server: str) -> str:
+    """The limit that nova keeps with the server, as nova-manage tells it."""
+    show = ["nova-manage", "--config-file", lab.nova_conf, "image_property", "show", server, "hw_cpu_max_sockets"]
+    done = lab.run("labctl", show)
+    return done.stdout.strip().splitlines()[-1] if done.returncode == 0 else ""
 
 
 def _near_miss(properties: dict[str, str], **extra_specs: str) -> Callable[[Lab], None]:
@@ -69,6 +85,7 @@ BREAKER = Breaker(
         "the flavor has the limit": _near_miss({}, hw__cpu_max_sockets="2"),
         "no server is made of it": _unused,
     },
+    approve="disruptive",
     recorded="how many sockets Windows uses is Microsoft's licence and known from the image's os_version alone; the sockets "
     "are computed by nova itself.",
 )

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._evidence import _image_property_names as known
 from .._model import Certainty, Evidence, Fault, Finding, Risk, Target
-from . import _images
+from . import _copies, _images
 from .image_property_unknown import meant
 
 PROPERTY = "hw_cpu_max_sockets"
@@ -34,6 +35,7 @@ class Edition(NamedTuple):
 
 def edition(image: _images.Image) -> Edition:
     """The edition of a Windows image, by os_distro, os_version and its name (FAULTS.md F20, Microsoft's limits)."""
+    image = image.get("image") or image
     properties = image["properties"]
     version = str(properties.get("os_version", "")).strip().lower()
     text = " ".join((str(properties.get("os_distro", "")), f"windows {version}", image["name"])).lower()
@@ -85,24 +87,63 @@ def sockets(vcpus: int, extra_specs: Mapping[str, Any], properties: Mapping[str,
     return best[2] if best else None
 
 
+def observe_cloud(evidence: Evidence) -> dict[str, Any]:
+    """The images that hold Windows, the servers that are made of them, and what flavors say of sockets."""
+    images = [
+        {key: image[key] for key in ("id", "name", "owner", "visibility", "properties")}
+        for image in evidence["images"]["images"]
+        if image["status"] == "active" and _is_ours(image)
+    ]
+    of_windows = {image["id"] for image in images}
+    return {
+        "project": evidence["images"]["project"],
+        "images": images,
+        "used": [
+            {"name": server["name"], "image": server["image"], "flavor": _copies.flavor(server)}
+            for server in evidence["servers"]["servers"]
+            if server["image"] in of_windows
+        ],
+        "servers": [server for server in _copies.servers(evidence) if _is_ours(_copies.as_image(server))],
+        "flavors": [
+            {"id": flavor["id"], "name": flavor["name"], "extra_specs": flavor["extra_specs"]}
+            for flavor in evidence["flavors"]["flavors"]
+            if any("max" in key and "sockets" in key for key in flavor["extra_specs"])
+        ],
+    }
+
+
+def _is_ours(image: _images.Image) -> bool:
+    if not _images.is_windows(image) or _images.of_other_hypervisor(image):
+        return False
+    # image_property_unknown speaks of a limit under a name that nova does not know.
+    return not any(meant(name) == PROPERTY for name in image["properties"] if not known.is_known(name))
+
+
 def detect(evidence: Evidence) -> Iterator[Finding]:
-    """Judge {"images": ..., "servers": ..., "flavors": ...}."""
-    yield from _flavors(evidence["flavors"]["flavors"])
+    """Judge {"hosts": {name: _copies.observe_host(...)}, "cloud": observe_cloud(...)}."""
+    cloud = evidence["cloud"]
+    if cloud is None:
+        return
+    yield from _flavors(cloud["flavors"])
     used: dict[str, list[Mapping[str, Any]]] = {}
-    for server in evidence["servers"]["servers"]:
-        if server["image"]:
-            used.setdefault(server["image"], []).append(server)
-    for image in evidence["images"]["images"]:
-        if image["status"] != "active" or not _images.is_windows(image) or _images.of_other_hypervisor(image):
-            continue
-        if any(meant(name) == PROPERTY for name in image["properties"] if not known.is_known(name)):
-            continue  # image_property_unknown speaks of a limit under a name that nova does not know
-        found = _judge(image, used.get(image["id"], []), evidence)
+    for server in cloud["used"]:
+        used.setdefault(server["image"], []).append(server)
+    images = {image["id"]: image for image in cloud["images"]}
+    for image in cloud["images"]:
+        found = _judge(image, used.get(image["id"], []), cloud)
         if found:
-            yield found
+            kept = _copies.named(cloud["servers"], image, PROPERTY)
+            yield dataclasses.replace(found, evidence={**found.evidence, **kept})
+    for server, copy in _copies.judged(evidence):
+        # nova does not tell of os_version, which it does not know: of what edition a server is, its image tells.
+        found = _judge({**copy, "image": images.get(server["image"])}, [server], cloud)
+        if found:
+            summary = f"Server {server['name']!r} has {found.summary.partition(' get up to ')[2]}"
+            found = _copies.finding(found, server, _copies.where(evidence), _copies.wished(found))
+            yield dataclasses.replace(found, summary=summary)
 
 
-def _judge(image: _images.Image, servers: list[Mapping[str, Any]], evidence: Evidence) -> Optional[Finding]:
+def _judge(image: _images.Image, servers: list[Mapping[str, Any]], cloud: Mapping[str, Any]) -> Optional[Finding]:
     holds = edition(image)
     over = {}
     for server in servers:
@@ -112,7 +153,7 @@ def _judge(image: _images.Image, servers: list[Mapping[str, Any]], evidence: Evi
             over[server["name"]] = {"flavor": flavor["name"], "vcpus": flavor["vcpus"], "sockets": given}
     if not over:
         return None
-    remedy, reason = _remedy(image, holds, servers, evidence)
+    remedy, reason = _remedy(image, holds, servers, cloud)
     most = max(entry["sockets"] for entry in over.values())
     has = image["properties"].get(PROPERTY)
     return Finding(
@@ -136,14 +177,14 @@ def _judge(image: _images.Image, servers: list[Mapping[str, Any]], evidence: Evi
 
 
 def _remedy(
-    image: _images.Image, holds: Edition, servers: list[Mapping[str, Any]], evidence: Evidence
+    image: _images.Image, holds: Edition, servers: list[Mapping[str, Any]], cloud: Mapping[str, Any]
 ) -> tuple[Optional[Any], str]:
     """The limit, where nova takes it with every flavor that the image is used with; else why not."""
     properties = image["properties"]
     if int(properties.get("hw_cpu_sockets", 0)) > holds.sockets:
         return None, f"the image asks for hw_cpu_sockets={properties['hw_cpu_sockets']} itself: lower that by hand"
     # A limit of the image above that of a flavor is refused (400): the smallest that a flavor has is kept to.
-    limits = [_number(flavor["extra_specs"].get("hw:cpu_max_sockets")) for flavor in evidence["flavors"]["flavors"]]
+    limits = [_number(flavor["extra_specs"].get("hw:cpu_max_sockets")) for flavor in cloud["flavors"]]
     value = str(min([holds.sockets, *(limit for limit in limits if limit)]))
     for server in servers:
         flavor = server["flavor"]
@@ -152,7 +193,7 @@ def _remedy(
                 None,
                 f"with {PROPERTY}={value} nova finds no topology for flavor {flavor['name']}: see its other limits",
             )
-    waits = _images.not_ours(image, evidence["images"]["project"])
+    waits = _images.not_ours(image, cloud["project"])
     if not waits and not holds.sure:
         waits = "the image does not say which Windows it is: name it in os_version, or approve this limit"
     if not waits and properties.get(PROPERTY) is not None:
@@ -196,7 +237,11 @@ FAULT = Fault(
     cause="nova makes each vCPU a socket of its own unless image or flavor limit that. Windows Home uses one socket, Pro and "
     "Enterprise two, Server 2008 R2 Standard four; Server 2012 and later up to 64.",
     fix="Set hw_cpu_max_sockets on the image to what the edition uses; nova then gives cores. It reaches servers that are "
-    "created, rebuilt or resized afterwards; Windows may ask to be activated again.",
+    "created, rebuilt or resized afterwards; on approval a server is stopped, given the limit with nova-manage image_property "
+    "set, and started. Windows may ask to be activated again.",
+    host_evidence=("nova_manage",),
     cloud_evidence=("images", "servers", "flavors"),
+    observe_host=_copies.observe_host,
+    observe_cloud=observe_cloud,
     detect=detect,
 )

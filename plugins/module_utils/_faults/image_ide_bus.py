@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from .._model import Certainty, Evidence, Fault, Finding, Remedy, Risk
-from . import _images
+from . import _copies, _images
 
 _BUSES = ("hw_disk_bus", "hw_cdrom_bus", "hw_rescue_bus")
 # Machine types without an IDE controller (QEMU): q35 on x86, virt on ARM and RISC-V, pseries on POWER, s390.
@@ -23,11 +24,12 @@ _OTHER_HYPERVISORS = re.compile(r"vmware|hyperv|ironic|xen|zvm", re.IGNORECASE)
 
 
 def observe_host(evidence: Evidence) -> Optional[dict[str, Any]]:
-    """The name under which nova knows this compute, and the machine types its servers get by default."""
+    """The name under which nova knows this compute, the machine types its servers get by default; and nova-manage."""
+    seen = _copies.observe_host(evidence) or {}
     compute = evidence["compute"]
-    if not compute:
-        return None
-    return {"host": compute["host"], "architecture": compute["architecture"], "machine_types": compute["machine_types"]}
+    if compute:
+        seen.update({key: compute[key] for key in ("host", "architecture", "machine_types")})
+    return seen or None
 
 
 def observe_cloud(evidence: Evidence) -> dict[str, Any]:
@@ -39,6 +41,11 @@ def observe_cloud(evidence: Evidence) -> dict[str, Any]:
             {key: image[key] for key in keep}
             for image in evidence["images"]["images"]
             if image["status"] == "active" and any(image["properties"].get(bus) == "ide" for bus in _BUSES)
+        ],
+        "servers": [
+            server
+            for server in _copies.servers(evidence)
+            if any(server["properties"].get(bus) == "ide" for bus in _BUSES)
         ],
         "computes": [
             {"host": row["host"], "architecture": row["architecture"]}
@@ -53,13 +60,29 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
     cloud = evidence["cloud"]
     if cloud is None:
         return
-    known = {compute["host"]: compute for compute in evidence["hosts"].values() if compute}
+    known = {compute["host"]: compute for compute in evidence["hosts"].values() if compute and "host" in compute}
     for image in cloud["images"]:
         machines = _machines(image, cloud["computes"], known)
         certainty = _certainty(machines)
         for bus in _BUSES:
             if image["properties"].get(bus) == "ide":
-                yield _finding(image, bus, machines, certainty, cloud["project"])
+                found = _finding(image, bus, machines, certainty, cloud["project"])
+                kept = _copies.named(cloud.get("servers", []), image, bus)
+                yield dataclasses.replace(found, evidence={**found.evidence, **kept})
+    for server, copy in _copies.judged(evidence):
+        machines = _machines(copy, cloud["computes"], known)
+        certainty = _certainty(machines)
+        for bus in _BUSES:
+            # On a machine with IDE it works, and a server is not stopped for what is merely slow.
+            if copy["properties"].get(bus) == "ide" and certainty != Certainty.POSSIBLE:
+                found = _finding(copy, bus, machines, certainty, cloud["project"])
+                # nova-manage cannot remove a bus, so one is named that the machine has (nova's own choice for it).
+                on_q35 = all(re.match(r"(?:pc-)?q35|pc", machine) for machine in machines.values())
+                values = {
+                    **_copies.wished(found),
+                    **({} if bus == "hw_disk_bus" else {bus: "sata" if on_q35 else "scsi"}),
+                }
+                yield _copies.finding(found, server, _copies.where(evidence), values)
 
 
 def _machines(
@@ -151,9 +174,10 @@ FAULT = Fault(
     cause="The image names an IDE bus. The machine types q35, virt, pseries and s390-ccw-virtio have no IDE controller; "
     "nova does not check this and libvirt refuses the domain.",
     fix="Remove hw_cdrom_bus, so that nova chooses one that suits the machine; on approval, give the disk virtio "
-    "(or sata on q35 for Windows without the virtio driver). Existing servers keep the properties they were created with.",
-    host_evidence=("compute",),
-    cloud_evidence=("images", "hypervisors"),
+    "(or sata on q35 for Windows without the virtio driver). Existing servers keep the properties they were created with: on "
+    "approval one is stopped, given another bus with nova-manage image_property set, and started.",
+    host_evidence=("compute", "nova_manage"),
+    cloud_evidence=("images", "hypervisors", "servers"),
     observe_host=observe_host,
     observe_cloud=observe_cloud,
     detect=detect,

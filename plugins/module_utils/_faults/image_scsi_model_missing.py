@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .._model import Certainty, Evidence, Fault, Finding, Risk
-from . import _images
+from . import _copies, _images
 
 PROPERTY = "hw_scsi_model"
 BUSES = ("hw_disk_bus", "hw_cdrom_bus")
@@ -17,21 +19,46 @@ BUSES = ("hw_disk_bus", "hw_cdrom_bus")
 _ONE_CONTROLLER = ("s390", "s390x", "ppc64", "ppc64le")
 
 
+def observe_cloud(evidence: Evidence) -> dict[str, Any]:
+    """The images, and the copies of servers, that put a drive on SCSI."""
+    return {
+        "images": [
+            {key: image[key] for key in ("id", "name", "owner", "visibility", "properties")}
+            for image in evidence["images"]["images"]
+            if image["status"] == "active" and _on_scsi(image)
+        ],
+        "servers": [server for server in _copies.servers(evidence) if _on_scsi(server)],
+    }
+
+
+def _on_scsi(thing: Mapping[str, Any]) -> list[str]:
+    return [bus for bus in BUSES if thing["properties"].get(bus) == "scsi"]
+
+
 def detect(evidence: Evidence) -> Iterator[Finding]:
-    """Judge {"images": ...}."""
-    for image in evidence["images"]["images"]:
-        properties = image["properties"]
-        on_scsi = [bus for bus in BUSES if properties.get(bus) == "scsi"]
-        if (
-            image["status"] == "active"
-            and on_scsi
-            # vmware_adaptertype is read as the model of the controller (nova, ImageMetaProps._set_attr_from_legacy_names)
-            and not properties.get(PROPERTY)
-            and not properties.get("vmware_adaptertype")
-            and _images.architecture(image) not in _ONE_CONTROLLER
-            and not _images.of_other_hypervisor(image)
-        ):
-            yield _finding(image, on_scsi)
+    """Judge {"hosts": {name: _copies.observe_host(...)}, "cloud": observe_cloud(...)}."""
+    cloud = evidence["cloud"]
+    if cloud is None:
+        return
+    for image in cloud["images"]:
+        for found in _judge(image):
+            kept = _copies.named(cloud.get("servers", []), image, PROPERTY)
+            yield dataclasses.replace(found, evidence={**found.evidence, **kept})
+    for server, copy in _copies.judged(evidence):
+        for found in _judge(copy):
+            yield _copies.finding(found, server, _copies.where(evidence), _copies.wished(found))
+
+
+def _judge(image: _images.Image) -> Iterator[Finding]:
+    properties = image["properties"]
+    # vmware_adaptertype is read as the model of the controller (nova, ImageMetaProps._set_attr_from_legacy_names)
+    if not (
+        properties.get(PROPERTY)
+        or properties.get("vmware_adaptertype")
+        or _images.architecture(image) in _ONE_CONTROLLER
+        or _images.of_other_hypervisor(image)
+    ):
+        yield _finding(image, _on_scsi(image))
 
 
 def _finding(image: _images.Image, buses: list[str]) -> Finding:
@@ -66,6 +93,9 @@ FAULT = Fault(
     "by architecture and by what QEMU has: lsilogic or virtio-scsi, for which the guest needs different drivers.",
     fix="Add hw_scsi_model=virtio-scsi, on approval, to images whose guest has the driver (Linux; Windows with vioscsi). It "
     "reaches servers that are created or rebuilt afterwards. The bus of an image is never changed.",
-    cloud_evidence=("images",),
+    host_evidence=("nova_manage",),
+    cloud_evidence=("images", "servers"),
+    observe_host=_copies.observe_host,
+    observe_cloud=observe_cloud,
     detect=detect,
 )

@@ -6,25 +6,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from .._evidence import _image_property_names as known
 from .._evidence import oslo_config
 from .._model import Certainty, Evidence, Fault, Finding, Risk
-from . import _config, _images
+from . import _config, _copies, _images
 
 PROPERTY = "hw_video_model"
 TRAIT = "COMPUTE_GRAPHICS_MODEL_"
 
 
 def observe_host(evidence: Evidence) -> Optional[dict[str, Any]]:
-    """Whether a nova-scheduler here sends images only to computes that have their graphics model."""
+    """Whether a nova-scheduler here sends images only to computes that have their graphics model; and nova-manage."""
+    seen = _copies.observe_host(evidence) or {}
     nova = _config.services(evidence).get("nova")
-    if nova is None or not any("nova-scheduler" in view["programs"] for view in nova["views"]):
-        return None
-    value = oslo_config.get(nova, "image_metadata_prefilter", "scheduler", "nova-scheduler", "false")
-    return {"prefilter": str(value).strip().lower() in _config.TRUE}
+    if nova is not None and any("nova-scheduler" in view["programs"] for view in nova["views"]):
+        value = oslo_config.get(nova, "image_metadata_prefilter", "scheduler", "nova-scheduler", "false")
+        seen["prefilter"] = str(value).strip().lower() in _config.TRUE
+    return seen or None
 
 
 def observe_cloud(evidence: Evidence) -> dict[str, Any]:
@@ -38,6 +40,11 @@ def observe_cloud(evidence: Evidence) -> dict[str, Any]:
             {key: image[key] for key in keep}
             for image in evidence["images"]["images"]
             if image["status"] == "active" and image["properties"].get(PROPERTY) in known.CHOICES[PROPERTY]
+        ],
+        "servers": [
+            server
+            for server in _copies.servers(evidence)
+            if server["properties"].get(PROPERTY) in known.CHOICES[PROPERTY]
         ],
         "computes": [
             {
@@ -57,21 +64,36 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
     cloud = evidence["cloud"]
     if cloud is None:
         return
-    schedulers = [host for host in evidence["hosts"].values() if host]
-    prefilter = bool(schedulers) and all(host["prefilter"] for host in schedulers)
     for image in cloud["images"]:
-        model = image["properties"][PROPERTY]
-        if model == "none" or _images.of_other_hypervisor(image):
-            continue  # "none" is no device at all: for a GPU that is passed through
-        wanted = _images.architecture(image)
-        computes = [row for row in cloud["computes"] if not wanted or row["architecture"] in ("", wanted)]
-        telling = [row for row in computes if row["reports"]]
-        lacking = [row["name"] for row in telling if model not in row["models"]]
-        everywhere = len(lacking) == len(computes)
-        # The scheduler then sends it only where the model is.
-        chosen = prefilter or image["properties"].get(f"trait:{TRAIT}{model.upper()}") == "required"
-        if lacking and (everywhere or not chosen):
-            yield _finding(image, model, sorted(lacking), telling, everywhere, cloud["project"])
+        found = _judge(image, evidence)
+        if found:
+            kept = _copies.named(cloud.get("servers", []), image, PROPERTY)
+            yield dataclasses.replace(found, evidence={**found.evidence, **kept})
+    for server, copy in _copies.judged(evidence):
+        found = _judge(copy, evidence)
+        if found:
+            # What nova chooses by itself (virt/libvirt/driver.py, _get_video_type), where a compute has it.
+            value = "vga" if _images.architecture(copy).startswith("ppc") else "virtio"
+            values = {PROPERTY: value if value in found.evidence["models"] else None}
+            yield _copies.finding(found, server, _copies.where(evidence), values)
+
+
+def _judge(image: _images.Image, evidence: Evidence) -> Optional[Finding]:
+    cloud = evidence["cloud"]
+    schedulers = [host["prefilter"] for host in evidence["hosts"].values() if host and "prefilter" in host]
+    model = image["properties"][PROPERTY]
+    if model == "none" or _images.of_other_hypervisor(image):
+        return None  # "none" is no device at all: for a GPU that is passed through
+    wanted = _images.architecture(image)
+    computes = [row for row in cloud["computes"] if not wanted or row["architecture"] in ("", wanted)]
+    telling = [row for row in computes if row["reports"]]
+    lacking = [row["name"] for row in telling if model not in row["models"]]
+    everywhere = len(lacking) == len(computes)
+    # The scheduler then sends it only where the model is.
+    chosen = (schedulers and all(schedulers)) or image["properties"].get(f"trait:{TRAIT}{model.upper()}") == "required"
+    if not lacking or (chosen and not everywhere):
+        return None
+    return _finding(image, model, sorted(lacking), telling, everywhere, cloud["project"])
 
 
 def _finding(
@@ -121,9 +143,10 @@ FAULT = Fault(
     cause="The image names a graphics model, often cirrus, that the QEMU of the computes was built without. nova before Yoga "
     "also chose cirrus by itself. From Ussuri on each compute reports its models as traits.",
     fix="Remove hw_video_model, so that nova chooses (virtio on x86 and aarch64, vga on POWER). It reaches servers that are "
-    "created or rebuilt afterwards.",
-    host_evidence=("oslo_config",),
-    cloud_evidence=("images", "hypervisors", "graphics_models"),
+    "created or rebuilt afterwards; on approval a server is stopped, given a model with nova-manage image_property set, and "
+    "started.",
+    host_evidence=("oslo_config", "nova_manage"),
+    cloud_evidence=("images", "hypervisors", "graphics_models", "servers"),
     observe_host=observe_host,
     observe_cloud=observe_cloud,
     detect=detect,

@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module server_image_properties: set the image properties that nova keeps with a server."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: server_image_properties
+short_description: Set the image properties that nova keeps with servers
+version_added: 0.1.0
+description:
+  - nova copies the properties of an image to each server that is made of it. A later change of the image does not reach
+    the server; this sets the copy, by C(nova-manage image_property set) (nova from 25, Yoga, on).
+  - nova-manage takes only servers that are stopped or shelved. The role of the same name stops a running one for it and
+    starts it again.
+  - What each property was is written to a journal first. Undoing it restores the copy exactly, also where a property was
+    absent; a running server meets it when it is started anew.
+extends_documentation_fragment:
+  - stackmend.openstack.attributes
+  - stackmend.openstack.journal
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  wishes:
+    description: The properties to set, by server.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      server:
+        description: Uuid of the server.
+        type: str
+        required: true
+      properties:
+        description: The properties and the values they shall have.
+        type: dict
+        required: true
+      expect:
+        description: The values that properties must still have to be changed; none for a property that must be absent.
+        type: dict
+        default: {}
+      subject:
+        description: What to call the wish in RV(gone).
+        type: str
+        default: ''
+  service_python:
+    description:
+      - The Python interpreter of nova, when it cannot be told from the running processes and units.
+      - A path, or a dictionary of service to path.
+    type: raw
+  config_files:
+    description: Dictionary of service to its list of configuration files, when they cannot be discovered.
+    type: dict
+    default: {}
+  nova_exec:
+    description:
+      - The command, as a list, that runs another one where nova-manage is.
+      - It is needed where that is a container not named as kolla names it.
+    type: list
+    elements: str
+    default: []
+author:
+  - The Stackmend authors (@stackmend)
+"""
+
+EXAMPLES = r"""
+- name: Give a stopped server a bus for its CD-ROM that q35 has
+  stackmend.openstack.server_image_properties:
+    wishes:
+      - server: 0b4a2a5c-6c2e-4b8a-9d54-6c0d0a7d2f11
+        properties:
+          hw_cdrom_bus: sata
+"""
+
+RETURN = r"""
+gone:
+  description: The subjects of wishes whose server or property had changed meanwhile; they were left alone.
+  returned: success
+  type: list
+  elements: str
+run_id:
+  description: The name under which the change can be undone.
+  returned: success
+  type: str
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils import _server_image_properties as copies
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import nova_cells
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
+    ARGUMENTS,
+    Journal,
+    JournalError,
+    open_journal,
+)
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+
+
+def apply(
+    journal: Journal, through: Mapping[str, Any], wishes: list[dict[str, Any]], check_mode: bool
+) -> dict[str, Any]:
+    """Set the properties as wished; through is how nova's own programs are run here (nova_cells.find)."""
+    diff: list[dict[str, str]] = []
+    gone: list[str] = []
+    now = copies.read(through, sorted({wish["server"] for wish in wishes}))
+    for server in dict.fromkeys(wish["server"] for wish in wishes):
+        there = now[server]
+        kept = there["properties"] if there else {}
+        before: dict[str, Any] = {}
+        after: dict[str, str] = {}
+        for wish in (wish for wish in wishes if wish["server"] == server):
+            changes = {name: str(value) for name, value in wish["properties"].items() if kept.get(name) != str(value)}
+            unexpected = [name for name in changes if name in wish["expect"] and kept.get(name) != wish["expect"][name]]
+            if there is None or unexpected:
+                gone.append(wish["subject"] or server)
+                continue
+            after.update(changes)
+            before.update({name: kept.get(name) for name in changes})
+        if not after or there is None:
+            continue
+        title = f"server {server} ({there['name']}), its image's properties"
+        diff.append({"before_header": title, "after_header": title, "before": _lines(before), "after": _lines(after)})
+        if not check_mode:
+            journal.record(
+                "server_image_properties", id=server, name=there["name"], before=before, after=after, through=through
+            )
+            copies.set_properties(through, server, after)
+    return {"changed": bool(diff), "diff": diff, "gone": gone}
+
+
+def _lines(properties: Mapping[str, Any]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in sorted(properties.items()) if value is not None)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **ARGUMENTS,
+            "wishes": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "server": {"type": "str", "required": True},
+                    "properties": {"type": "dict", "required": True},
+                    "expect": {"type": "dict", "default": {}},
+                    "subject": {"type": "str", "default": ""},
+                },
+            },
+            "service_python": {"type": "raw"},
+            "config_files": {"type": "dict", "default": {}},
+            "nova_exec": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        journal = open_journal(params)
+        through = nova_cells.find(Tree(params["root"]), params)
+        if through is None:
+            module.fail_json(
+                msg="this host has no nova with an API database: run server_image_properties on a controller"
+            )
+        result = apply(journal, through, params["wishes"], module.check_mode)
+    except (copies.SettingFailed, JournalError, Unavailable) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(run_id=journal.run_id, **result)
+
+
+if __name__ == "__main__":
+    main()
