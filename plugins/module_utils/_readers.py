@@ -70,7 +70,6 @@ class CloudReader:
         )
 
         readers: dict[str, Callable[[Any], dict[str, Any]]] = {
-                cloud, self._settings.get("image_content", "suspects"), self("images")["images"], self("servers")["servers"]
             "aggregates": aggregates.read,
             "catalog": catalog.read,
             "compute_api": compute_api.read,
@@ -80,6 +79,8 @@ class CloudReader:
             "graphics_models": graphics_models.read,
             "hypervisors": hypervisors.read,
             "image_content": lambda cloud: image_content.read(
+                cloud, self._settings.get("image_content", "suspects"), self("images")["images"], self("servers")["servers"]
+            ),
             "images": images.read,
             "migrations": migrations.read,
             "network_agents": network_agents.read,
@@ -88,7 +89,6 @@ class CloudReader:
             "servers": servers.read,
             "service_users": service_users.read,
             "stuck_servers": stuck_servers.read,
-            ),
         }
         if name in self._known:
             return self._known[name]
