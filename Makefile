@@ -5,6 +5,8 @@ PYTHON ?= $(firstword $(foreach candidate,python3.12 python3.13 python3.11 pytho
   $(candidate) -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && \
   echo $(candidate))))
 BIN := .venv/bin
+# Each worker has a cloud of its own (700 MB of memory).
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
 .PHONY: demo test unit lint sanity clean
@@ -13,7 +15,7 @@ demo: .venv/installed
 	@$(BIN)/python -m stackmend_lab.demo
 
 test: .venv/installed-test
-	@$(BIN)/python -m pytest tests/unit tests/integration
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup tests/unit tests/integration
 
 unit: .venv/installed-test
 	@$(BIN)/python -m pytest tests/unit
@@ -41,7 +43,7 @@ sanity: .venv/installed-lint
 .venv/installed-test: .venv/installed
 	@echo "installing what the tests need"
 	@$(PIP) --editable '.[test]' 2>&1 | { grep -v 'is ignored: it is neither' || true; }
-	@$(BIN)/python -c 'import hypothesis, molecule, oslo_config, pytest, yaml'
+	@$(BIN)/python -c 'import hypothesis, molecule, oslo_config, pytest, xdist, yaml'
 	@touch $@
 
 .venv/installed-lint: .venv/installed-test

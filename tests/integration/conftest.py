@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
-from stackmend_lab import Lab
+from stackmend_lab import Lab, breakers
 from stackmend_lab.hosts import Hosts
 from stackmend_lab.layout import SERVICES
 
@@ -127,8 +127,9 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
 
 
 def free_ports() -> int:
-    """The first of as many free ports as a lab needs."""
-    for base in range(20100, 28000, 50):
+    """The first of as many free ports as a lab needs; workers that test side by side look in ranges of their own."""
+    first = 20100 + 2000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for base in range(first, first + 2000, 50):
         try:
             for port in range(base, base + len(SERVICES)):
                 with socket.socket() as probe:
@@ -137,6 +138,16 @@ def free_ports() -> int:
             continue
         return base
     pytest.fail("no free range of ports for a lab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what is slow to make are made by one worker; all others go to whoever is free."""
+    for item in items:
+        fault = getattr(item, "callspec", None) and item.callspec.params.get("broken")  # type: ignore[attr-defined]
+        if item.path.name == "test_hosts.py" or (fault and breakers.load(fault).needs == "hosts"):
+            item.add_marker(pytest.mark.xdist_group("hosts"))
+        elif item.path.name in ("test_install.py", "test_lab.py"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

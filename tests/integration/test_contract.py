@@ -88,6 +88,17 @@ def _family(fault: str) -> list[str]:
     return [other.id for other in FAULTS.values() if read & {*other.host_evidence, *other.cloud_evidence}]
 
 
+def _all_that_can_show(place: Place, healthy: dict[str, Any], broken: dict[str, Any]) -> list[str]:
+    """Every fault, less those that read nothing but the services' files while no file has changed: asking the options of
+    all services on all hosts takes longer than everything else together."""
+    ids = place.faults or tuple(FAULTS)
+    unchanged = "files" in healthy and healthy["files"] == broken["files"]
+    files_only = {
+        fault.id for fault in FAULTS.values() if fault.host_evidence == ("oslo_config",) and not fault.cloud_evidence
+    }
+    return [fault for fault in ids if not (unchanged and fault in files_only)]
+
+
 def _seen(report: stackmend.Report) -> list[tuple[str, str, str, str]]:
     return [(f.fault, f.target.type, f.target.name, f.certainty) for f in report.findings]
 
@@ -104,7 +115,8 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     assert breaker.symptom(place.subject), "1: broken, the symptom shows"
     broken_state = place.state()
 
-    found = stackmend.diagnose(place.inventory, faults=place.faults, variables=variables)
+    everything = _all_that_can_show(place, healthy, broken_state)
+    found = stackmend.diagnose(place.inventory, faults=everything, variables=variables)
     expected = {(breaker.fault, *target) for target in EXPECTED[breaker.fault]}
     assert set(_seen(found)) == expected, "2: found on the right target, and nothing else"
     assert found.unknown == ()
