@@ -29,7 +29,11 @@ def symptom(lab: Lab) -> str | None:
     answer = ask_nova(lab, NAME, vcpus=4)
     if found is None or answer is None or answer["sockets"] == 2:
         return None
-    meant = [name for name in lab.cloud().image.get_image(found.id).properties if name.endswith("max_sockets")]
+    meant = [
+        name
+        for name in lab.cloud().image.get_image(found.id).properties
+        if name.startswith("hw_") and name.endswith("max_sockets")
+    ]
     if not meant:
         return None
     return f"image {NAME} limits the sockets by {meant[0]}, and nova gives a server with four vCPUs {answer['sockets']}"
