@@ -181,6 +181,14 @@ class Lab:
             if service == "nova":
                 self._wait_for_reports(self.layout.computes)
 
+    def restart_alone(self, service: str) -> None:
+        """Restart a service and wait for it to answer, whatever becomes of the computes."""
+        self._require_state()
+        with self._locked():
+            self._stop(service)
+            self._start(service)
+            self._wait(service)
+
     def stop_compute(self, host: str) -> None:
         """Stop one compute; nova sees it as down 15 seconds later."""
         self._control("stop", host)

@@ -20,7 +20,7 @@ from ._model import Certainty
 Evidence = Mapping[str, Any]
 Holds = Mapping[str, Mapping[str, int]]
 
-READERS = ("placement", "servers", "migrations", "hypervisors", "consumers")
+READERS = ("placement", "server_names", "migrations", "hypervisors", "consumers")
 # nova.objects.migration: what is none of these goes on ("accepted" is the word for an evacuation that was begun).
 FINISHED = frozenset(["confirmed", "reverted", "error", "failed", "completed", "cancelled", "done"])
 _MOVING = frozenset(["VERIFY_RESIZE", "REVERT_RESIZE", "RESIZE", "MIGRATING", "REBUILD", "BUILD"])
@@ -63,26 +63,49 @@ def is_complete(evidence: Evidence) -> bool:
 
 def suspects(evidence: Evidence) -> list[str]:
     """The consumers that no list of nova's names: neither a server nor a migration, finished or not."""
-    known = {server["id"] for server in evidence["servers"]["servers"]}
-    known.update(migration["uuid"] for migration in evidence["migrations"]["migrations"])
+    migrations = {migration["uuid"] for migration in evidence["migrations"]["migrations"]}
+    known = evidence["server_names"]["names"].keys() | migrations
     return sorted(consumer for consumer in evidence["placement"]["consumers"] if consumer not in known)
+
+
+def doubtful(evidence: Evidence) -> list[str]:
+    """The servers whose details tell whether an allocation is used: of finished migrations that hold something, and those
+    that hold more than one compute."""
+    placement, names = evidence["placement"], evidence["server_names"]["names"]
+    computes = {row["id"] for row in evidence["hypervisors"]["hypervisors"]}
+    found = {
+        migration["server"]
+        for migration in evidence["migrations"]["migrations"]
+        if migration["uuid"] in placement["consumers"] and migration["status"] in FINISHED
+    }
+    for consumer, holds in placement["consumers"].items():
+        roots = {placement["providers"][provider]["root"] for provider in holds} if len(holds) > 1 else set()
+        if len(roots & computes) > 1:
+            found.add(consumer)
+    return sorted(found & names.keys())
 
 
 def leaks(evidence: Evidence) -> Iterator[Leak]:
     """What nothing uses, in the evidence of READERS; nothing at all when part of the cloud was not seen."""
     if not is_complete(evidence):
         return
-    servers = {server["id"]: server for server in evidence["servers"]["servers"]}
+    servers = evidence["consumers"]["servers"]
+    names = evidence["server_names"]["names"]
     migrations = {migration["uuid"]: migration for migration in evidence["migrations"]["migrations"]}
     of_server: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for migration in migrations.values():
         of_server[migration["server"]].append(migration)
     computes = {row["id"]: row for row in evidence["hypervisors"]["hypervisors"]}
     for consumer, holds in sorted(evidence["placement"]["consumers"].items()):
-        if consumer in servers:
+        if consumer in names:
+            if consumer not in servers:
+                continue
             leak = _doubled(servers[consumer], holds, of_server[consumer], evidence["placement"], computes)
         elif consumer in migrations:
-            leak = _migration(migrations[consumer], holds, servers, of_server, evidence["placement"], computes)
+            migration = migrations[consumer]
+            if migration["server"] in names and migration["server"] not in servers:
+                continue
+            leak = _migration(migration, holds, servers, of_server, evidence["placement"], computes)
         else:
             leak = _gone(consumer, holds, evidence, computes)
         if leak is not None:

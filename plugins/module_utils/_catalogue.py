@@ -18,6 +18,7 @@ from ._faults import (
     compute_service_down,
     config_option_unknown,
     config_value_invalid,
+    disk_overcommitted,
     evacuation_not_strict,
     flavor_extra_specs_unscoped,
     flavor_smaller_than_image,
@@ -31,6 +32,7 @@ from ._faults import (
     image_video_unsupported,
     instance_mapping_missing,
     migration_ssh_broken,
+    placement_capacity_exhausted,
     server_stuck_scheduling,
     vif_plugging_masked,
 )
@@ -47,6 +49,7 @@ FAULTS: dict[str, Fault] = {
         compute_service_down,
         config_option_unknown,
         config_value_invalid,
+        disk_overcommitted,
         evacuation_not_strict,
         flavor_extra_specs_unscoped,
         flavor_smaller_than_image,
@@ -60,6 +63,7 @@ FAULTS: dict[str, Fault] = {
         image_video_unsupported,
         instance_mapping_missing,
         migration_ssh_broken,
+        placement_capacity_exhausted,
         server_stuck_scheduling,
         vif_plugging_masked,
     )

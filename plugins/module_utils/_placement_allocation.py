@@ -28,20 +28,22 @@ def look(cloud: Cloud, wanted: Iterable[str]) -> dict[str, Any]:
     reader = CloudReader(cloud)
     asked = {consumer: consumers.one(cloud, consumer) for consumer in dict.fromkeys(wanted)}
     providers, sharing = placement.providers(cloud)
-    evidence = {
+    evidence: dict[str, Any] = {
         "placement": {
             "providers": providers,
             "sharing": sharing,
             "consumers": {consumer: answer["holds"] for consumer, answer in asked.items() if answer["holds"]},
             "gaps": [],
         },
-        **{name: reader(name) for name in ("servers", "migrations", "hypervisors")},
-        "consumers": {
-            "asked": asked,
-            "soft_deleted": consumers.soft_deleted(cloud),
-            "others": consumers.others(cloud),
-            "gaps": [],
-        },
+        **{name: reader(name) for name in ("server_names", "migrations", "hypervisors")},
+    }
+    servers, gaps = consumers.details(cloud, _allocations.doubtful(evidence))
+    evidence["consumers"] = {
+        "asked": asked,
+        "soft_deleted": consumers.soft_deleted(cloud),
+        "others": consumers.others(cloud),
+        "servers": servers,
+        "gaps": gaps,
     }
     for name in _allocations.READERS:
         for gap in evidence[name]["gaps"]:

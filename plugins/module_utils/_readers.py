@@ -51,6 +51,7 @@ class CloudReader:
     def __call__(self, name: str) -> Any:
         from ._evidence import (
             aggregates,
+            candidates,
             catalog,
             compute_api,
             compute_services,
@@ -60,10 +61,12 @@ class CloudReader:
             hypervisors,
             image_content,
             images,
+            inventories,
             migrations,
             network_agents,
             placement,
             resource_providers,
+            server_names,
             servers,
             service_users,
             stuck_servers,
@@ -71,6 +74,7 @@ class CloudReader:
 
         readers: dict[str, Callable[[Any], dict[str, Any]]] = {
             "aggregates": aggregates.read,
+            "candidates": lambda cloud: candidates.read(cloud, self),
             "catalog": catalog.read,
             "compute_api": compute_api.read,
             "compute_services": compute_services.read,
@@ -82,10 +86,12 @@ class CloudReader:
                 cloud, self._settings.get("image_content", "suspects"), self("images")["images"], self("servers")["servers"]
             ),
             "images": images.read,
+            "inventories": lambda cloud: inventories.read(cloud, self("placement")["providers"]),
             "migrations": migrations.read,
             "network_agents": network_agents.read,
             "placement": placement.read,
             "resource_providers": resource_providers.read,
+            "server_names": server_names.read,
             "servers": servers.read,
             "service_users": service_users.read,
             "stuck_servers": stuck_servers.read,

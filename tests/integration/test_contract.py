@@ -38,6 +38,8 @@ EXPECTED = {
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "compute_service_down": {("compute", "HOST-341", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
+    "disk_overcommitted": {("hypervisor", "HOST-34", "certain")},
+    "placement_capacity_exhausted": {("server", "too-many", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
     "evacuation_not_strict": {("host", "labctl", "certain")},
     "flavor_smaller_than_image": {("flavor", "broken-small", "certain")},

@@ -32,6 +32,14 @@ def holds(lab: Lab, consumer: str) -> dict[str, dict[str, int]]:
     return {uuid: entry["resources"] for uuid, entry in document["allocations"].items()}
 
 
+def used_by(lab: Lab) -> set[str]:
+    """The consumers that hold something."""
+    placement = lab.cloud().placement
+    providers = placement.get("/resource_providers").json()["resource_providers"]
+    documents = (placement.get(f"/resource_providers/{entry['uuid']}/allocations").json() for entry in providers)
+    return {consumer for document in documents for consumer in document["allocations"]}
+
+
 def allocate(lab: Lab, consumer: str, wanted: Holds, consumer_type: str | None = None) -> None:
     """Make the allocations of a consumer these; without a type as nova does it, whose consumers have none."""
     placement = lab.cloud().placement
@@ -77,6 +85,28 @@ def _send(lab: Lab, verb: str, path: str, body: Mapping[str, Any]) -> None:
     answer = getattr(lab.cloud().placement, verb)(path, json=dict(body), microversion="1.36")
     if not answer.ok:
         raise RuntimeError(f"placement refuses {verb} {path}: {answer.text}")
+
+
+def ratio(lab: Lab, host: str, resource_class: str, wanted: float) -> None:
+    """Set the allocation ratio of a host, which nova-compute leaves alone while nova.conf has none."""
+    uuid = provider(lab, host)
+    path = f"/resource_providers/{uuid}/inventories/{resource_class}"
+    inventory = lab.cloud().placement.get(path, microversion="1.36").json()
+    if inventory["allocation_ratio"] != wanted:
+        _send(lab, "put", path, {**inventory, "allocation_ratio": wanted})
+
+
+def flavor(lab: Lab, name: str, ram: int = 512, disk: int = 1) -> None:
+    compute = lab.cloud().compute
+    if not compute.find_flavor(name):
+        compute.create_flavor(name=name, ram=ram, disk=disk, vcpus=1)
+
+
+def no_flavor(lab: Lab, name: str) -> None:
+    compute = lab.cloud().compute
+    found = compute.find_flavor(name)
+    if found:
+        compute.delete_flavor(found)
 
 
 def candidates(lab: Lab, resources: str, host: str) -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask about those of placement's consumers that no list of nova's names: one by one, but never many."""
+"""Ask about those of placement's consumers that cannot be told from lists: one by one, but never many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from .. import _allocations
 from .._model import Unavailable
 from .._session import Cloud
-from . import _nova, placement
+from . import _nova, placement, servers
 
 # Each costs two requests. A cloud that has more has lost more than some allocations.
 MOST = 50
@@ -22,25 +22,44 @@ _OTHERS = frozenset(["container", "reservation"])
 
 def read(cloud: Cloud, reader: Callable[[str], Any]) -> dict[str, Any]:
     """{"asked": {consumer: {"server": whether nova has one, "type", "project", "user", "holds": {provider: {class: amount}}}},
-    "soft_deleted": [id of a server], "others": [type of a service], "gaps": [...]}.
+    "soft_deleted": [id of a server], "others": [type of a service], "servers": {id: server as `servers` gives it},
+    "gaps": [...]}.
 
     asked are the first MOST suspects. A server that a list names has no need to be asked for: without its instance mapping
-    it cannot even be shown.
+    it cannot even be shown. servers are those whose state decides (`_allocations.doubtful`); one that is gone or cannot be
+    shown is not among them.
     """
-    wanted = ("placement", "servers", "migrations")
-    suspects = _allocations.suspects({name: reader(name) for name in wanted})
+    evidence = {name: reader(name) for name in _allocations.READERS if name != "consumers"}
+    suspects = _allocations.suspects(evidence)
+    states, gaps = details(cloud, _allocations.doubtful(evidence))
     if not suspects:
-        return {"asked": {}, "soft_deleted": [], "others": [], "gaps": []}
+        return {"asked": {}, "soft_deleted": [], "others": [], "servers": states, "gaps": gaps}
     soft = soft_deleted(cloud)
     asked = {}
-    gaps = []
     for consumer in [consumer for consumer in suspects if consumer not in set(soft)][:MOST]:
         try:
             asked[consumer] = one(cloud, consumer)
         except Unavailable as reason:
             gaps.append({"reason": f"consumer {consumer} could not be asked for: {reason}"})
             break
-    return {"asked": asked, "soft_deleted": soft, "others": others(cloud), "gaps": gaps}
+    return {"asked": asked, "soft_deleted": soft, "others": others(cloud), "servers": states, "gaps": gaps}
+
+
+def details(cloud: Cloud, wanted: list[str]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """({id: server}, gaps); of more than MOST servers the rest is a gap."""
+    version = cloud.newest_microversion("compute", "2.98")
+    found: dict[str, Any] = {}
+    gaps = []
+    for server in wanted[:MOST]:
+        try:
+            answer = cloud.request("GET", "compute", f"/servers/{server}", microversion=version)
+        except Unavailable as reason:
+            return found, [{"reason": f"server {server} could not be asked for: {reason}"}]
+        if answer.ok:
+            found[server] = servers.of(answer.json()["server"])
+    if len(wanted) > MOST:
+        gaps.append({"reason": f"{len(wanted)} servers hold more than one host and only {MOST} were asked for"})
+    return found, gaps
 
 
 def soft_deleted(cloud: Cloud) -> list[str]:

@@ -22,12 +22,13 @@ def read(cloud: Cloud) -> dict[str, Any]:
     hypervisor, "" while there is none.
     """
     rows = list(_nova.pages(cloud, "/servers/detail", "servers", "2.98", all_tenants=1))
-    servers = [_server(row) for row in rows if row.get("status") != "UNKNOWN"]
+    servers = [of(row) for row in rows if row.get("status") != "UNKNOWN"]
     gaps = _nova.of_other_projects(cloud, "servers") + _nova.cells_down(rows, "its servers")
     return {"servers": servers, "gaps": gaps, "objects": {"server": len(servers)}}
 
 
-def _server(row: dict[str, Any]) -> dict[str, Any]:
+def of(row: dict[str, Any]) -> dict[str, Any]:
+    """One server, from a row of the API with its details."""
     image = row.get("image") or {}
     flavor = row.get("flavor", {})
     return {
