@@ -1,4 +1,4 @@
-# demo: the whole way once, on a real cloud, without root.   test: all tests.   lint: the style.
+# demo: the whole way once, on a real cloud, without root.   test: all tests.   lint: the style.   benchmark: how fast.
 # Everything installs what it needs into .venv; slow things are cached below ~/.cache/stackmend.
 
 PYTHON ?= $(firstword $(foreach candidate,python3.12 python3.13 python3.11 python3,$(shell \
@@ -9,7 +9,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: demo test unit lint sanity clean
+.PHONY: demo test unit lint sanity benchmark clean
 
 demo: .venv/installed
 	@$(BIN)/python -m stackmend_lab.demo
@@ -19,6 +19,9 @@ test: .venv/installed-test
 
 unit: .venv/installed-test
 	@$(BIN)/python -m pytest tests/unit
+
+benchmark: .venv/installed
+	@$(BIN)/python benchmarks/placement_audit.py
 
 lint: .venv/installed-lint sanity
 	$(BIN)/ruff check .
