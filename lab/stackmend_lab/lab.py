@@ -283,8 +283,12 @@ class Lab:
         answer = compute.post("/servers", json={"server": wish}, microversion="2.74")
         if not answer.ok:
             raise LabError(f"nova refuses to boot {name}: {answer.json()}")
-        uuid = answer.json()["server"]["id"]
-        deadline = time.monotonic() + BOOT_SECONDS
+        return self.wait_for_server(answer.json()["server"]["id"])
+
+    def wait_for_server(self, uuid: str, seconds: float = BOOT_SECONDS) -> Any:
+        """A server that was asked for, once it is ACTIVE or in ERROR; as it is when that takes too long."""
+        compute = self.cloud().compute
+        deadline = time.monotonic() + seconds
         while True:
             server = compute.get_server(uuid)
             if server.status in ("ACTIVE", "ERROR") or time.monotonic() > deadline:

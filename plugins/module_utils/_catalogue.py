@@ -33,6 +33,7 @@ from ._faults import (
     instance_mapping_missing,
     migration_ssh_broken,
     placement_capacity_exhausted,
+    scheduler_packs_hosts,
     server_stuck_scheduling,
     vif_plugging_masked,
 )
@@ -64,6 +65,7 @@ FAULTS: dict[str, Fault] = {
         instance_mapping_missing,
         migration_ssh_broken,
         placement_capacity_exhausted,
+        scheduler_packs_hosts,
         server_stuck_scheduling,
         vif_plugging_masked,
     )

@@ -14,7 +14,17 @@ from ._evidence._tree import Tree
 
 def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
-    from ._evidence import accounts, compute, compute_process, nova_cells, nova_manage, oslo_config, scheduler, scripts, ssh
+    from ._evidence import (
+        accounts,
+        compute,
+        compute_process,
+        nova_cells,
+        nova_manage,
+        oslo_config,
+        scheduler,
+        scripts,
+        ssh,
+    )
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
         "accounts": accounts.read,
