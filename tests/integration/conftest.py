@@ -84,7 +84,7 @@ _TABLES = {
 # Times, counters and row numbers, which change without anybody changing anything; what computes report of themselves.
 _MOVING = re.compile(
     r"(created|updated|launched|deleted|last_seen|scheduled)_|generation|report_count|^id$|^version$|stats|workload|^free_|^running_|_used$|^disk_available"
-    r"|^cpu_info$|^metrics$|^extra_resources$|^supported_instances$|^numa_topology$|^host_ip$|^service_id$"
+    r"|^cpu_info$|^metrics$|^extra_resources$|^supported_instances$|^numa_topology$|^host_ip$|^service_id$|^power_state$|^progress$"
 )
 
 

@@ -6,8 +6,9 @@
 
     run_nova.py --port PORT --control SOCKET --hosts STATE/hosts --wait-for PORT... COMPUTE...
 
-The control socket takes one line, `start`, `stop`, `status` or `deafen` and a HOST, and answers `done` or `failed: <why>`. A compute
-reads its own hosts/HOST/etc/nova/nova.conf when it starts, and refuses to start on what nova-compute refuses.
+The control socket takes one line, `start`, `stop`, `status` or `deafen` and a HOST, and answers `done` or
+`failed: <why>`. A compute reads its own hosts/HOST/etc/nova/nova.conf when it starts, and refuses to start on what
+nova-compute refuses.
 """
 
 # nova chooses its concurrency before anything else of it is imported.
