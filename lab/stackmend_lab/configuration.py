@@ -56,6 +56,7 @@ def write(layout: Layout, secrets: Mapping[str, str]) -> None:
         for directory in ("var/log/nova", "var/lib/nova/instances", "var/lib/nova/tmp"):
             (root / directory).mkdir(parents=True, exist_ok=True)
         _place(root / "etc/nova/nova.conf", _render(_compute(layout, secrets, host)))
+        _place(root / "etc/fstab", "/dev/vda1 / ext4 defaults 0 1\n", 0o644)
         _place(root / "var/lib/nova/compute_id", str(uuid.uuid5(uuid.NAMESPACE_DNS, host)) + "\n")
     for host in layout.hosts:
         _place(layout.root(host) / "etc/passwd", _PASSWD, 0o644)

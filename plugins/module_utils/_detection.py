@@ -88,7 +88,9 @@ def _lasting(before: Any, now: Any) -> Any:
 def suspicious(result: Mapping[str, Any], faults: Iterable[Fault]) -> list[Fault]:
     """The transient faults of which there is something that a second look has to confirm."""
     found = {finding["fault"] for finding in result["findings"]}
-    found |= {fault for fault, seen in result["observations"].items() if isinstance(seen, dict) and seen.get("suspects")}
+    found |= {
+        fault for fault, seen in result["observations"].items() if isinstance(seen, dict) and seen.get("suspects")
+    }
     return [fault for fault in faults if fault.transient and fault.id in found]
 
 

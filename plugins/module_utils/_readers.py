@@ -20,6 +20,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         compute_process,
         nova_cells,
         nova_manage,
+        openstack_client,
         oslo_config,
         scheduler,
         scripts,
@@ -32,6 +33,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         "compute_process": compute_process.read,
         "nova_cells": nova_cells.read,
         "nova_manage": nova_manage.read,
+        "openstack_client": openstack_client.read,
         "oslo_config": oslo_config.read,
         "scheduler": scheduler.read,
         "scripts": scripts.read,
@@ -93,7 +95,10 @@ class CloudReader:
             "graphics_models": graphics_models.read,
             "hypervisors": hypervisors.read,
             "image_content": lambda cloud: image_content.read(
-                cloud, self._settings.get("image_content", "suspects"), self("images")["images"], self("servers")["servers"]
+                cloud,
+                self._settings.get("image_content", "suspects"),
+                self("images")["images"],
+                self("servers")["servers"],
             ),
             "images": images.read,
             "inventories": lambda cloud: inventories.read(cloud, self("placement")["providers"]),
@@ -102,9 +107,9 @@ class CloudReader:
             "placement": placement.read,
             "resource_providers": resource_providers.read,
             "server_names": server_names.read,
-            "servers": servers.read,
+            "servers": lambda cloud: servers.read(cloud, self("compute_services")),
             "service_users": service_users.read,
-            "stuck_servers": stuck_servers.read,
+            "stuck_servers": lambda cloud: stuck_servers.read(cloud, self("compute_services")),
         }
         if name in self._known:
             return self._known[name]

@@ -91,68 +91,30 @@ run_id:
   type: str
 """
 
-import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.scripts import (
     COMMANDS,
-    line_digest,
     make_strict,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
     ARGUMENTS,
-    Journal,
     JournalError,
     open_journal,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-
-_SECRET = re.compile(r"((?:pass(?:word)?|token|secret)[\w-]*[=\s]+)\S+", re.IGNORECASE)
-
-
-class CallError(Exception):
-    """A call that cannot be changed; the sentence says where and why."""
+from ansible_collections.stackmend.openstack.plugins.module_utils._script_lines import LineError, rewrite
 
 
-def apply(tree: Tree, journal: Journal, calls: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
-    """Change the calls, file by file."""
-    diff = []
-    gone: list[str] = []
-    for path in dict.fromkeys(call["path"] for call in calls):
-        try:
-            lines = tree.read_text(path).split("\n")
-        except FileNotFoundError:
-            lines = []
-        before, after = [], []
-        for call in (call for call in calls if call["path"] == path):
-            index = call["line"] - 1
-            old = lines[index] if 0 <= index < len(lines) else None
-            if old is None or line_digest(old) != call["digest"]:
-                gone.append(call["subject"] or f"{path}:{call['line']}")
-                continue
-            new = make_strict(old, call["command"], call["argument"], call["exact"])
-            if new is None:
-                raise CallError(
-                    f"{path}:{call['line']} is no plain command line and was not changed: add --strict to "
-                    f"{call['command']} by hand"
-                )
-            lines[index] = new
-            before.append(old)
-            after.append(new)
-        if after:
-            title = f"{path}"
-            diff.append(
-                {"before_header": title, "after_header": title, "before": _masked(before), "after": _masked(after)}
-            )
-            if not check_mode:
-                journal.write_file(path, "\n".join(lines).encode("utf-8", "surrogateescape"))
-    return {"changed": bool(diff), "diff": diff, "gone": gone}
+def make_exact(line: str, call: Mapping[str, Any]) -> Optional[str]:
+    return make_strict(line, call["command"], call["argument"], call["exact"])
 
 
-def _masked(lines: list[str]) -> str:
-    return "".join(_SECRET.sub(r"\1********", line) + "\n" for line in lines)
+def by_hand(call: Mapping[str, Any]) -> str:
+    return f"add --strict to {call['command']} by hand"
 
 
 def main() -> None:
@@ -178,8 +140,9 @@ def main() -> None:
     )
     try:
         journal = open_journal(module.params)
-        result = apply(Tree(module.params["root"]), journal, module.params["calls"], module.check_mode)
-    except (CallError, JournalError, Unavailable) as error:
+        tree = Tree(module.params["root"])
+        result = rewrite(tree, journal, module.params["calls"], make_exact, by_hand, module.check_mode)
+    except (LineError, JournalError, Unavailable) as error:
         module.fail_json(msg=str(error))
     module.exit_json(run_id=journal.run_id, **result)
 

@@ -124,7 +124,9 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
             continue
         title = f"image {now['id']} ({now.get('name')})"
         shown = [f"{now['id']}: disk_format={now['disk_format']}"]
-        after = [f"{shown[0]} (hidden)"] + ([f"new image: disk_format={wish['disk_format']}"] * bool(wish["disk_format"]))
+        after = [f"{shown[0]} (hidden)"] + (
+            [f"new image: disk_format={wish['disk_format']}"] * bool(wish["disk_format"])
+        )
         diff.append({"before_header": title, "after_header": title, "before": _lines(shown), "after": _lines(after)})
         if check_mode:
             continue

@@ -41,6 +41,7 @@ EXPECTED = {
     "disk_overcommitted": {("hypervisor", "HOST-34", "certain")},
     "placement_capacity_exhausted": {("server", "too-many", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
+    "evacuate_storage_mismatch": {("host", "labctl", "certain")},
     "evacuation_not_strict": {("host", "labctl", "certain")},
     "flavor_smaller_than_image": {("flavor", "broken-small", "certain")},
     "image_cpu_sockets_unlimited": {

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import scripts
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._evacuate_calls import let_nova_find_out
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 
 FOUND = {
@@ -105,3 +107,50 @@ def test_the_operator_can_name_further_places(tmp_path: Path) -> None:
     (tmp_path / "fence/run").write_text("nova host-evacuate c1\n", encoding="utf-8")
     found = scripts.read(Tree(str(tmp_path)), {"script_paths": ["/fence"]})
     assert [call["path"] for call in found["calls"]] == ["/fence/run"]
+
+
+@pytest.mark.parametrize(
+    ("line", "client", "version", "shared"),
+    [
+        ('openstack server evacuate "$1"', "openstack", None, False),
+        ("openstack --os-compute-api-version 2.13 server evacuate --shared-storage $vm", "openstack", (2, 13), True),
+        ("openstack --os-compute-api-version=2.95 server evacuate --host n2 $vm", "openstack", (2, 95), False),
+        ("nova evacuate --on-shared-storage $vm", "nova", None, True),
+        ("/usr/bin/nova --debug evacuate $vm n2", "nova", None, False),
+        ("nova --os-compute-api-version 2.1 evacuate --on-shared-storage $vm", "nova", (2, 1), True),
+        ('body = {"evacuate": {"host": host, "onSharedStorage": True}}', "body", None, True),
+        ("# openstack server evacuate --shared-storage $vm", None, None, False),
+        ('echo "run: openstack server evacuate --shared-storage"', None, None, False),
+        ("nova host-evacuate --strict HOST-34", None, None, False),
+    ],
+)
+def test_what_a_call_of_evacuate_says_of_the_storage(line: str, client: str | None, version: Any, shared: bool) -> None:
+    found = scripts.find_evacuations("/opt/ha.sh", f"#!/bin/sh\n{line}\n")
+    assert [(call.line, call.client, call.version, call.shared) for call in found] == (
+        [(2, client, version, shared)] if client else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "client", "expected"),
+    [
+        (
+            '  openstack --os-compute-api-version 2.13 server evacuate --shared-storage "$1" || exit 1',
+            "openstack",
+            '  openstack --os-compute-api-version 2.29 server evacuate "$1" || exit 1',
+        ),
+        (
+            "openstack server evacuate $vm | logger",
+            "openstack",
+            "openstack --os-compute-api-version 2.29 server evacuate $vm | logger",
+        ),
+        (
+            "nova evacuate --on-shared-storage $vm n2",
+            "nova",
+            "nova --os-compute-api-version 2.29 evacuate $vm n2",
+        ),
+        ('["openstack", "server", "evacuate", vm]', "openstack", None),
+    ],
+)
+def test_a_call_leaves_it_to_nova(line: str, client: str, expected: str | None) -> None:
+    assert let_nova_find_out(line, client) == expected

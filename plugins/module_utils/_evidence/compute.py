@@ -7,16 +7,20 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from .._model import Unavailable
 from . import _oslo_files, oslo_config, services
 from ._tree import Tree
 
 
 def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
-    """{"host", "driver", "address", "architecture", "machine_types": {architecture: type}, "images_type"}; None for no compute.
+    """{"host", "driver", "address", "architecture", "machine_types", "images_type", "storage"}; None for no compute.
+
+    machine_types: {architecture: type}. storage: where servers' disks are: "shared", "local", or "" where it cannot be told.
 
     host is `[DEFAULT] host` or the host's name, address the one that other computes use for cold migration, driver
     `[DEFAULT] compute_driver`. A host is a compute when its group says so (options["compute_groups"]) or when its
@@ -42,7 +46,35 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
         "architecture": architecture,
         "machine_types": _machine_types(config.text("libvirt", "hw_machine_type")),
         "images_type": config.text("libvirt", "images_type", "default"),
+        "storage": _storage(tree, config),
     }
+
+
+# File systems that several hosts mount at once (nova's own check is whether the server's directory is there).
+_SHARED = re.compile(r"^(?:nfs4?|ceph|fuse\.(?:ceph|gluster\S*)|glusterfs|gpfs|lustre|ocfs2|gfs2|cifs|beegfs)$")
+
+
+def _storage(tree: Tree, config: _oslo_files.Effective) -> str:
+    if config.text("libvirt", "images_type", "default") == "rbd":
+        return "shared"
+    state = config.text("DEFAULT", "state_path") or "/var/lib/nova"
+    path = config.text("DEFAULT", "instances_path") or "$state_path/instances"
+    kind = _filesystem(tree, path.replace("$state_path", state).replace("${state_path}", state))
+    return "" if not kind else "shared" if _SHARED.match(kind) else "local"
+
+
+def _filesystem(tree: Tree, path: str) -> str:
+    """The type of the file system that a path is on: from the kernel's table, or from fstab for a directory."""
+    for table in ("/proc/self/mounts", "/proc/mounts") if tree.is_live else ("/proc/mounts", "/etc/fstab"):
+        try:
+            lines = tree.read_text(table).splitlines()
+        except (OSError, Unavailable):
+            continue
+        mounts = [line.split()[1:3] for line in lines if len(line.split()) >= 3 and not line.lstrip().startswith("#")]
+        over = [(point, kind) for point, kind in mounts if path == point or path.startswith(point.rstrip("/") + "/")]
+        if over:
+            return max(over, key=lambda mount: len(mount[0]))[1]
+    return ""
 
 
 def _machine_types(value: str) -> dict[str, str]:

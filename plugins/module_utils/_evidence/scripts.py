@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 from .._model import Unavailable
+from . import _evacuate_calls
 from ._tree import Tree
 
 # Where operators keep what acts on a cloud by itself. Packages' own directories (site-packages, share/doc) are not here.
@@ -80,11 +81,13 @@ class Call:
 
 
 def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
-    """{"calls": [{path, line, command, argument, digest}], "gaps": [...]}.
+    """{"calls": [{path, line, command, argument, digest}], "evacuations": [...], "gaps": [...]}.
 
+    calls name a host by pattern; evacuations are calls of evacuate for single servers (_evacuate_calls.EvacuateCall).
     options["script_paths"]: further files or directories to look in.
     """
     calls: list[dict[str, Any]] = []
+    evacuations: list[dict[str, Any]] = []
     gaps = []
     end = time.monotonic() + SECONDS
     number = 0
@@ -103,7 +106,11 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if b"host-" in content or b"hypervisor" in content:
             calls.extend(asdict(call) for call in find_calls(path, content.decode("utf-8", "surrogateescape")))
-    return {"calls": calls, "gaps": gaps}
+        if b"evacuate" in content:
+            evacuations.extend(
+                asdict(call) for call in find_evacuations(path, content.decode("utf-8", "surrogateescape"))
+            )
+    return {"calls": calls, "evacuations": evacuations, "gaps": gaps}
 
 
 def _files(tree: Tree, places: Sequence[str]) -> Iterator[str]:
@@ -148,6 +155,21 @@ def find_calls(path: str, text: str) -> list[Call]:
         elif _PYTHON.search(code) and not _SAYS.match(code) and _ACTS.search(text):
             calls.append(Call(path, index + 1, "search", None, line_digest(line)))
     return calls
+
+
+def find_evacuations(path: str, text: str) -> list[_evacuate_calls.EvacuateCall]:
+    """The calls of evacuate in one file's text."""
+    if "\0" in text:
+        return []
+    lines = text.split("\n")
+    codes = [(index, _without_comment(line)) for index, line in enumerate(lines)]
+    said = [
+        (index + 1, code, _statement(lines, index))
+        for index, code in codes
+        if ("evacuate" in code or "onSharedStorage" in code)
+        and not (_SAYS.match(code) and not re.search(r"\$\(|`", code))
+    ]
+    return _evacuate_calls.find(path, text, said, {number: line_digest(lines[number - 1]) for number, _, _ in said})
 
 
 def _runs(code: str, match: re.Match[str]) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from .._model import Unavailable
@@ -17,8 +18,9 @@ from . import _nova
 MOST = 20
 
 
-def read(cloud: Cloud) -> dict[str, Any]:
+def read(cloud: Cloud, services: Mapping[str, Any]) -> dict[str, Any]:
     """{"servers": [{id, name, project, created, waiting (seconds), providers: [uuid], None where not asked}], "gaps": [...]}."""
+    # services: what `compute_services` read, which alone tells that a cell is down.
     # One page, so that the API's clock is that of the moment it was written: see `_waiting`.
     response = cloud.request(
         "GET",
@@ -49,7 +51,7 @@ def read(cloud: Cloud) -> dict[str, Any]:
                 "providers": providers,
             }
         )
-    gaps = _nova.of_other_projects(cloud, "servers") + _nova.cells_down(rows, "its servers")
+    gaps = _nova.of_other_projects(cloud, "servers") + list(services["gaps"])
     if response.json().get("servers_links"):
         gaps.append({"reason": f"more than {_nova.PAGE} servers are in BUILD: only the newest were looked at"})
     return {"servers": servers, "gaps": gaps}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from math import exp, lgamma, log
 from typing import Any, NamedTuple, Optional, Union
 
@@ -77,8 +77,8 @@ def observe_cloud(evidence: Evidence) -> dict[str, Any]:
     each of them and are where they were created.
     """
     services = [row for row in evidence["compute_services"]["services"] if row["binary"] == "nova-compute"]
-    # The clock of the cloud: every service reports every few seconds.
-    now = max((_moment(row["updated"]) for row in services), default=0.0)
+    # The clock of the cloud, or where it is not told the newest report: every service reports every few seconds.
+    now = evidence["compute_services"]["now"] or max((row["updated"] or 0.0 for row in services), default=0.0)
     restricted = {
         host
         for aggregate in evidence["aggregates"]["aggregates"]
@@ -118,7 +118,7 @@ def observe_cloud(evidence: Evidence) -> dict[str, Any]:
 
 def _moment(text: Optional[str]) -> float:
     try:
-        return datetime.fromisoformat((text or "")[:19]).timestamp()
+        return datetime.fromisoformat((text or "")[:19]).replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
         return 0.0
 

@@ -169,7 +169,9 @@ def _speakers(hosts: Mapping[str, Any], cloud: Mapping[str, Any]) -> Iterator[Un
             if "service" in user["roles"]:
                 continue
             if release is None:
-                reason = "no host told which release of nova it has, so it is not known whether it takes this user's events"
+                reason = (
+                    "no host told which release of nova it has, so it is not known whether it takes this user's events"
+                )
                 yield Unknown(FAULT.id, Target("user", user["id"], user["name"]), reason)
             elif release >= _SERVICE_ROLE or "admin" not in user["roles"]:
                 yield _speaker(user, name, release, cloud["role"])
