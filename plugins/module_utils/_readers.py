@@ -34,6 +34,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         "nova_cells": nova_cells.read,
         "nova_manage": nova_manage.read,
         "openstack_client": openstack_client.read,
+        "config_files": oslo_config.read_files,
         "oslo_config": oslo_config.read,
         "scheduler": scheduler.read,
         "scripts": scripts.read,

@@ -46,10 +46,31 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     options: service_python, config_files, restart_commands, releases (see `services`).
     """
     found = services.find(tree, options)
+    reading = _read_files(tree, found)
+    result, gaps = reading["services"], reading["gaps"]
+    questions = [
+        _question(tree, service, result[service.name]["views"])
+        for service in found
+        if service.python and result[service.name]["files"]
+    ]
+    answers = _options.ask(questions)
+    for service in found:
+        _add_options(service, result[service.name], answers.get(service.name), gaps)
+    return reading
+
+
+def read_files(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without "options", "plugins" and "others": what is set, and nothing about what could be.
+
+    No interpreter is asked, which takes seconds of a processor for each service.
+    """
+    return _read_files(tree, services.find(tree, options))
+
+
+def _read_files(tree: Tree, found: list[services.Service]) -> dict[str, Any]:
     key = host_key(tree)
     result: dict[str, Any] = {}
     gaps: list[dict[str, str]] = []
-    questions = []
     for service in found:
         files: dict[str, list[dict[str, Any]]] = {}
         for path in dict.fromkeys(path for view in service.views for path in view.files):
@@ -80,11 +101,6 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
             "paste": _paste(tree, service.name, files),
             "restarts": service.restarts,
         }
-        if service.python and files:
-            questions.append(_question(tree, service, whole))
-    answers = _options.ask(questions)
-    for service in found:
-        _add_options(service, result[service.name], answers.get(service.name), gaps)
     return {"services": result, "gaps": gaps}
 
 
@@ -117,11 +133,11 @@ def _major(version: Optional[str]) -> Optional[int]:
     return int(match.group()) if match else None
 
 
-def _question(tree: Tree, service: services.Service, whole: list[services.View]) -> _options.Question:
+def _question(tree: Tree, service: services.Service, whole: list[dict[str, Any]]) -> _options.Question:
     views = []
     for view in whole:
-        arguments = [f"--config-file={tree.path(path)}" for path in view.files]
-        views.append({"args": arguments, "environment": view.environment})
+        arguments = [f"--config-file={tree.path(path)}" for path in view["files"]]
+        views.append({"args": arguments, "environment": view["environment"]})
     distribution = services.PROJECTS[service.name].distribution
     # A directory that stands for a host has that host's owners, not this machine's accounts.
     user = service.user if tree.is_live else None

@@ -37,7 +37,7 @@ def here(evidence: Evidence) -> Target:
 
 
 def services(evidence: Evidence) -> Mapping[str, Service]:
-    found: Mapping[str, Service] = evidence["oslo_config"]["services"]
+    found: Mapping[str, Service] = evidence["oslo_config" if "oslo_config" in evidence else "config_files"]["services"]
     return found
 
 

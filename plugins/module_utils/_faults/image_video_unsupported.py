@@ -145,7 +145,7 @@ FAULT = Fault(
     fix="Remove hw_video_model, so that nova chooses (virtio on x86 and aarch64, vga on POWER). It reaches servers that are "
     "created or rebuilt afterwards; on approval a server is stopped, given a model with nova-manage image_property set, and "
     "started.",
-    host_evidence=("oslo_config", "nova_manage"),
+    host_evidence=("config_files", "nova_manage"),
     cloud_evidence=("images", "hypervisors", "graphics_models", "servers"),
     observe_host=observe_host,
     observe_cloud=observe_cloud,

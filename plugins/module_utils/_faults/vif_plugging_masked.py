@@ -271,7 +271,7 @@ FAULT = Fault(
     "host's agent, or every DHCP agent, is dead; nova does not learn of it when neutron's user has no role service.",
     fix="First the cause: start the agent, give the user the role service (on approval). Then vif_plugging_is_fatal is set to "
     "True again, and nova-compute restarted; while a cause is seen that waits, since servers would stop booting.",
-    host_evidence=("oslo_config", "compute"),
+    host_evidence=("config_files", "compute"),
     cloud_evidence=("network_agents", "service_users", "servers"),
     observe_host=observe_host,
     observe_cloud=observe_cloud,
