@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .._model import Certainty, Evidence, Fault, Finding, Risk
-from . import _images
+from . import _copies, _images
 
 PROPERTY = "hw_qemu_guest_agent"
 # Formats nova's libvirt driver boots a disk from; iso, aki, ari and ami are not guests with an agent of their own.
@@ -18,14 +20,40 @@ _DISK_FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
 _OTHER_HYPERVISORS = ("vmware", "hyperv", "xen", "lxc", "ironic", "baremetal", "zvm", "uml", "docker")
 
 
-def detect(evidence: Evidence) -> Iterator[Finding]:
-    """Judge {"images": ..., "settings": {"guest_agent": required|quiesce_only|ignore}}."""
+def observe_cloud(evidence: Evidence) -> dict[str, Any]:
+    """The policy, and the images and copies of servers that do not plainly ask for the agent."""
+    keep = ("id", "name", "owner", "visibility", "status", "disk_format", "container_format", "hidden", "properties")
     policy = evidence["settings"]["guest_agent"]
-    if policy == "ignore":
+    asked_for = policy != "ignore"
+    return {
+        "policy": policy,
+        "project": evidence["images"]["project"],
+        "images": [
+            {key: image[key] for key in keep} for image in evidence["images"]["images"] if asked_for and _lacks(image)
+        ],
+        "servers": [server for server in _copies.servers(evidence) if asked_for and _lacks(server)],
+    }
+
+
+def _lacks(thing: Mapping[str, Any]) -> bool:
+    return str(thing["properties"].get(PROPERTY, "")).strip().lower() not in _images.TRUE
+
+
+def detect(evidence: Evidence) -> Iterator[Finding]:
+    """Judge {"hosts": {name: _copies.observe_host(...)}, "cloud": observe_cloud(...)}."""
+    cloud = evidence["cloud"]
+    if cloud is None or cloud["policy"] == "ignore":
         return
-    for image in evidence["images"]["images"]:
+    for image in cloud["images"]:
         if image["status"] == "active":
-            yield from _judge(image, evidence["images"]["project"], policy)
+            for found in _judge(image, cloud["project"], cloud["policy"]):
+                kept = _copies.named(cloud["servers"], image, PROPERTY)
+                yield dataclasses.replace(found, evidence={**found.evidence, **kept})
+    for server, copy in _copies.judged(evidence):
+        # That a server has no channel is its image's matter, unless its own snapshots fail for it.
+        disk = {**copy, "disk_format": "", "container_format": "", "hidden": False}
+        for found in _judge(disk, copy["owner"], "quiesce_only"):
+            yield _copies.finding(found, server, _copies.where(evidence), _copies.wished(found))
 
 
 def _judge(image: _images.Image, project: str, policy: str) -> Iterator[Finding]:
@@ -173,6 +201,9 @@ FAULT = Fault(
     "is no boolean is silently taken for no.",
     fix=f"Set {PROPERTY}=yes on the image. It reaches servers that are created or rebuilt afterwards; an existing one is "
     "stopped, given the property with nova-manage image_property set, and started.",
-    cloud_evidence=("images",),
+    host_evidence=("nova_manage",),
+    cloud_evidence=("images", "servers"),
+    observe_host=_copies.observe_host,
+    observe_cloud=observe_cloud,
     detect=detect,
 )
