@@ -26,6 +26,7 @@ class Breaker:
     variables: playbook variables with which the fault is looked for, beyond the place's own.
     report_only: nothing is changed by Stackmend, because the way out is the operator's choice; the finding gives the reason.
     irreversible: why what the remedy does cannot be undone; the rollback then says so, and changes nothing.
+    takes_down: the services that do not answer while it is broken; what is asked of them is unknown then, and rightly so.
     recorded: what of the symptom rests on recorded output, and why; empty when everything is real.
     """
 
@@ -39,4 +40,5 @@ class Breaker:
     variables: Mapping[str, Any] = field(default_factory=dict)
     report_only: bool = False
     irreversible: str = ""
+    takes_down: tuple[str, ...] = ()
     recorded: str = ""

@@ -70,4 +70,5 @@ BREAKER = Breaker(
         "the typo in a backup that no service reads": _backup_with_typo,
     },
     approve="restart",
+    takes_down=("placement",),  # which every check of placement then has to say
 )
