@@ -36,7 +36,9 @@ def mend(lab: Lab) -> None:
 
 
 def symptom(lab: Lab) -> str | None:
-    """Which computes that should take servers nova has not heard from."""
+    """Which computes that should take servers nova has not heard from; it needs some seconds to notice."""
+    if not lab.compute_runs(HOST):
+        _wait_until_down(lab)
     down = [service.host for service in _services(lab) if service.state == "down" and service.status == "enabled"]
     return f"nova has not heard from {', '.join(down)}" if down else None
 
