@@ -42,3 +42,7 @@ class Breaker:
     irreversible: str = ""
     takes_down: tuple[str, ...] = ()
     recorded: str = ""
+
+    def explains(self, reason: str) -> bool:
+        """Whether a check could not be made because of a service that this breaker takes down."""
+        return any(f"the {service} service" in reason for service in self.takes_down)
