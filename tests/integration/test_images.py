@@ -19,6 +19,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._evidence impo
     _image_property_names,
     image_content,
 )
+from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
@@ -46,7 +47,7 @@ def _look(lab: Lab) -> list[dict[str, Any]]:
     cloud = _cloud(lab)
     result = examine(select(FAULTS), "cloud", CloudReader(cloud), Target("cloud", "lab"), SETTINGS)
     assert result["unknown"] == []
-    findings: list[dict[str, Any]] = result["findings"]
+    findings: list[dict[str, Any]] = correlate(select(FAULTS), {}, result | {"objects": {}})["findings"]
     return findings
 
 
