@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ._model import Certainty
+from ._model import Certainty, Remedy
 
 Evidence = Mapping[str, Any]
 Holds = Mapping[str, Mapping[str, int]]
@@ -223,10 +223,14 @@ def amounts(holds: Holds, placement: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def wish(leak: Leak) -> dict[str, Any]:
-    """What the role placement_allocations is asked for."""
-    return {
+def remedy(leak: Leak, risk: str) -> Optional[Remedy]:
+    """Give back what is held for nothing; None where that is not safe to do (leak.why_not)."""
+    if leak.why_not:
+        return None
+    wish = {
         "consumer": leak.consumer,
         "keep": list(leak.keeps),
         "expect": {provider: dict(resources) for provider, resources in leak.holds.items()},
+        "subject": f"{leak.consumer} allocations",
     }
+    return Remedy("placement_allocations", risk, {"placement_allocations_wishes": [wish]})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import _allocations
-from .._model import Evidence, Fault, Finding, Remedy, Risk, Target
+from .._model import Evidence, Fault, Finding, Risk, Target
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
@@ -37,17 +37,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             },
             expected=_allocations.amounts(keeps, placement) or f"resources of {server['node']}",
             actual=_allocations.amounts(leak.holds, placement),
-            remedy=None
-            if leak.why_not
-            else Remedy(
-                "placement_allocations",
-                Risk.DISRUPTIVE,
-                {
-                    "placement_allocations_wishes": [
-                        {**_allocations.wish(leak), "subject": f"{server['id']} allocations"}
-                    ]
-                },
-            ),
+            remedy=_allocations.remedy(leak, Risk.DISRUPTIVE),
             reason=leak.why_not,
         )
 

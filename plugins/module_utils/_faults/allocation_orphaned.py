@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import _allocations
-from .._model import Evidence, Fault, Finding, Remedy, Risk, Target
+from .._model import Evidence, Fault, Finding, Risk, Target
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
@@ -41,17 +41,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             },
             expected="no allocation",
             actual=held,
-            remedy=None
-            if leak.why_not
-            else Remedy(
-                "placement_allocations",
-                Risk.DESTRUCTIVE,
-                {
-                    "placement_allocations_wishes": [
-                        {**_allocations.wish(leak), "subject": f"{leak.consumer} allocations"}
-                    ]
-                },
-            ),
+            remedy=_allocations.remedy(leak, Risk.DESTRUCTIVE),
             reason=leak.why_not,
         )
 

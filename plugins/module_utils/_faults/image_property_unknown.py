@@ -126,32 +126,37 @@ def _refused(image: _images.Image, project: str, name: str, value: str) -> Findi
 
 
 def _too_new(image: _images.Image, name: str) -> Finding:
-    return Finding(
-        fault=FAULT.id,
-        target=_images.target(image),
-        certainty=Certainty.POSSIBLE,
-        severity="low",
-        subject=name,
+    return _without_effect(
+        image,
+        name,
         summary=f"Image {image['name']!r} has {name}, which this nova does not know yet and silently ignores",
-        evidence=_evidence(image),
         expected="a nova later than Zed, or no such property",
-        actual=f"{name}={image['properties'][name]}",
         reason="it works once nova is upgraded",
     )
 
 
 def _unheard_of(image: _images.Image, name: str) -> Finding:
+    return _without_effect(
+        image,
+        name,
+        summary=f"Image {image['name']!r} has {name}, which looks like a property of nova's and is none",
+        expected="a property that nova knows, or a name of your own without its prefixes hw_, os_ and img_",
+        reason="no property of nova's comes close enough to say what was meant; it may be read by something else",
+    )
+
+
+def _without_effect(image: _images.Image, name: str, summary: str, expected: str, reason: str) -> Finding:
     return Finding(
         fault=FAULT.id,
         target=_images.target(image),
         certainty=Certainty.POSSIBLE,
         severity="low",
         subject=name,
-        summary=f"Image {image['name']!r} has {name}, which looks like a property of nova's and is none",
+        summary=summary,
         evidence=_evidence(image),
-        expected="a property that nova knows, or a name of your own without its prefixes hw_, os_ and img_",
+        expected=expected,
         actual=f"{name}={image['properties'][name]}",
-        reason="no property of nova's comes close enough to say what was meant; it may be read by something else",
+        reason=reason,
     )
 
 
