@@ -23,6 +23,21 @@ attributes:
     description: Target systems that are supported.
 """
 
+    # For modules that change what they are told, and show it.
+    CHANGES = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+"""
+
     # For modules that only read.
     READ_ONLY = r"""
 options: {}

@@ -10,21 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ._evidence import catalog
-from ._model import Unavailable
-from ._session import ChangeFailed, Cloud
+from ._session import Cloud
 
 
 def read(cloud: Cloud, service: str) -> Optional[dict[str, Any]]:
     """The service as keystone has it now, None when there is none."""
-    response = cloud.request("GET", "identity", f"/services/{service}")
-    if response.status_code == 404:
-        return None
-    if not response.ok:
-        raise Unavailable(
-            f"keystone of cloud {cloud.name} answered GET /services/{service} with {response.status_code}"
-        )
-    document: dict[str, Any] = response.json()["service"]
-    return document
+    document = cloud.find("identity", f"/services/{service}")
+    return document and document["service"]
 
 
 def endpoints(cloud: Cloud, service: str) -> list[dict[str, Any]]:
@@ -62,18 +54,12 @@ def remains(cloud: Cloud, service: Mapping[str, Any]) -> dict[str, Any]:
 
 def change(cloud: Cloud, service: str, wanted: str) -> None:
     """Enable, disable or delete ("absent") a service. Raises ChangeFailed."""
-    try:
-        if wanted == "absent":
-            response = cloud.request("DELETE", "identity", f"/services/{service}")
-        else:
-            body = {"service": {"enabled": wanted == "enabled"}}
-            response = cloud.request("PATCH", "identity", f"/services/{service}", json=body)
-    except Unavailable as error:
-        raise ChangeFailed(
-            f"service {service} could not be changed: {error}; it takes keystone's admin role"
-        ) from error
-    if not response.ok:
-        raise ChangeFailed(f"service {service} was not changed: keystone answered {response.status_code}")
+    failure = f"service {service} could not be changed, which takes keystone's admin role"
+    if wanted == "absent":
+        cloud.change("DELETE", "identity", f"/services/{service}", failure)
+    else:
+        body = {"service": {"enabled": wanted == "enabled"}}
+        cloud.change("PATCH", "identity", f"/services/{service}", failure, json=body)
 
 
 def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ._evidence import _interpreter, nova_cells
-from ._evidence._cells_program import NOVA_MANAGE
+from ._evidence._cells_program import PROGRAM
 from ._evidence._tree import Tree
+from ._model import ChangeFailed
+from ._nova_programs import ask, manage
 
 # nova-manage's own status for "another discovery is at work" (doc/source/cli/nova-manage.rst).
 _COLLISION = 2
@@ -21,29 +21,13 @@ ATTEMPTS = 4
 RETRY_SECONDS = 30.0
 
 
-class MappingFailed(Exception):
-    """A mapping that could not be made or taken back; the sentence says which, and what nova-manage answered."""
-
-
 def state(through: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The cells as they are now (nova_cells.read). Raises MappingFailed when one of them did not answer."""
-    seen: Mapping[str, Any] = _ask(through, "read")
+    """The cells as they are now (nova_cells.read). Raises ChangeFailed when one of them did not answer."""
+    seen: Mapping[str, Any] = ask(through, PROGRAM, do="read")
     silent = [cell["name"] or cell["uuid"] for cell in seen["cells"] if cell["error"]]
     if silent:
-        raise MappingFailed(f"the database of cell {', '.join(silent)} did not answer; nothing was changed")
+        raise ChangeFailed(f"the database of cell {', '.join(silent)} did not answer; nothing was changed")
     return seen
-
-
-def manage(through: Mapping[str, Any], *arguments: str) -> tuple[int, str]:
-    """Run nova-manage; its status and the last line of what it said."""
-    command = [*through["python"], "-B", "-c", NOVA_MANAGE, *through["arguments"], *arguments]
-    environment = {**nova_cells.THREADS, **through["environment"]}
-    try:
-        process = _interpreter.start(command, through["user"], environment)
-        output, errors = _interpreter.finish(process, b"", nova_cells.SECONDS)
-    except (OSError, KeyError, subprocess.SubprocessError, _interpreter.ProgramFailed) as error:
-        raise MappingFailed(f"nova-manage {' '.join(arguments)} could not be run: {error}") from error
-    return process.returncode, _interpreter.last_line(output) or _interpreter.exception_name(errors)
 
 
 def discover(through: Mapping[str, Any], cell: str, hosts: Iterable[str]) -> dict[str, str]:
@@ -61,7 +45,7 @@ def discover(through: Mapping[str, Any], cell: str, hosts: Iterable[str]) -> dic
             if attempt + 1 < ATTEMPTS:
                 time.sleep(RETRY_SECONDS)
         if status:
-            raise MappingFailed(f"nova-manage cell_v2 discover_hosts ended with status {status}: {said}")
+            raise ChangeFailed(f"nova-manage cell_v2 discover_hosts ended with status {status}: {said}")
         mapped = dict(state(through)["hosts"])
         if missing <= set(mapped):
             return mapped
@@ -70,7 +54,7 @@ def discover(through: Mapping[str, Any], cell: str, hosts: Iterable[str]) -> dic
 
 def map_servers(through: Mapping[str, Any], cell: str, servers: list[str]) -> list[str]:
     """Give servers the mapping that map_instances would give them; those that had none."""
-    return list(_ask(through, "map_servers", cell=cell, servers=servers)["done"])
+    return list(ask(through, PROGRAM, do="map_servers", cell=cell, servers=servers)["done"])
 
 
 def undo_host(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
@@ -87,7 +71,7 @@ def undo_host(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[s
     if status:
         return "conflict", f"nova-manage cell_v2 delete_host {host} ended with status {status}: {said}"
     # delete_host marks the nodes as never mapped, which they need not have been.
-    _ask(through, "set_mapped", cell=entry["cell"], hosts={host: entry["mapped"]})
+    ask(through, PROGRAM, do="set_mapped", cell=entry["cell"], hosts={host: entry["mapped"]})
     return "restored", ""
 
 
@@ -98,12 +82,5 @@ def undo_server(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple
         return "unchanged", ""
     if check_mode:
         return "would_restore", ""
-    done = _ask(through, "unmap_servers", servers=[server])["done"]
+    done = ask(through, PROGRAM, do="unmap_servers", servers=[server])["done"]
     return ("restored", "") if done else ("unchanged", "")
-
-
-def _ask(through: Mapping[str, Any], do: str, **more: Any) -> Any:
-    try:
-        return nova_cells.ask(through, do, **more)
-    except _interpreter.ProgramFailed as failure:
-        raise MappingFailed(f"nova's cells could not be used: {' '.join(through['python'])} {failure}") from failure

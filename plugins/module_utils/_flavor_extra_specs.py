@@ -10,21 +10,14 @@ from collections.abc import Mapping
 from typing import Any, Optional
 from urllib.parse import quote
 
-from ._model import Unavailable
-from ._session import ChangeFailed, Cloud
+from ._model import ChangeFailed
+from ._session import Cloud
 
 
 def read(cloud: Cloud, flavor: str) -> Optional[dict[str, str]]:
     """The extra specs as nova has them now, None when there is no such flavor."""
-    response = cloud.request("GET", "compute", f"/flavors/{flavor}/os-extra_specs")
-    if response.status_code == 404:
-        return None
-    if not response.ok:
-        raise Unavailable(
-            f"nova of cloud {cloud.name} answered GET /flavors/{flavor}/os-extra_specs with {response.status_code}"
-        )
-    specs: dict[str, str] = response.json()["extra_specs"]
-    return specs
+    document = cloud.find("compute", f"/flavors/{flavor}/os-extra_specs")
+    return document and document["extra_specs"]
 
 
 def change(cloud: Cloud, flavor: str, wanted: Mapping[str, Optional[str]]) -> None:
@@ -32,9 +25,11 @@ def change(cloud: Cloud, flavor: str, wanted: Mapping[str, Optional[str]]) -> No
 
     The first microversion is spoken on purpose: from 2.86 on nova validates keys, and undoing may need one it refuses.
     """
+    path = f"/flavors/{flavor}/os-extra_specs"
+    failure = f"the extra specs of flavor {flavor} could not be changed, which takes nova's admin role"
     new = {key: value for key, value in wanted.items() if value is not None}
     if new:
-        _send(cloud, "POST", flavor, "", {"extra_specs": new})
+        cloud.change("POST", "compute", path, failure, json={"extra_specs": new})
         now = read(cloud, flavor) or {}
         missing = [key for key, value in new.items() if now.get(key) != value]
         if missing:
@@ -43,21 +38,7 @@ def change(cloud: Cloud, flavor: str, wanted: Mapping[str, Optional[str]]) -> No
             )
     for key, value in wanted.items():
         if value is None:
-            _send(cloud, "DELETE", flavor, "/" + quote(key, safe=""))
-
-
-def _send(cloud: Cloud, method: str, flavor: str, path: str, body: Optional[dict[str, Any]] = None) -> None:
-    options: dict[str, Any] = {"json": body} if body else {}
-    try:
-        response = cloud.request(method, "compute", f"/flavors/{flavor}/os-extra_specs{path}", **options)
-    except Unavailable as error:
-        raise ChangeFailed(
-            f"the extra specs of flavor {flavor} could not be changed: {error}; it takes nova's admin role"
-        ) from error
-    if not response.ok and not (method == "DELETE" and response.status_code == 404):
-        raise ChangeFailed(
-            f"the extra specs of flavor {flavor} were not changed: nova answered {response.status_code} to {method}"
-        )
+            cloud.change("DELETE", "compute", f"{path}/{quote(key, safe='')}", failure, also=[404])
 
 
 def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

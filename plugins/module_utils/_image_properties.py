@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ._model import Unavailable
-from ._session import ChangeFailed, Cloud
+from ._model import ChangeFailed
+from ._session import Cloud
 
 _PATCH = "application/openstack-images-v2.1-json-patch"
 
@@ -35,13 +35,7 @@ def group(wishes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Mapping[st
 
 def read(cloud: Cloud, image: str) -> Optional[dict[str, Any]]:
     """The image as glance has it now, None when there is none."""
-    response = cloud.request("GET", "image", f"/images/{image}")
-    if response.status_code == 404:
-        return None
-    if not response.ok:
-        raise Unavailable(f"glance of cloud {cloud.name} answered GET /images/{image} with {response.status_code}")
-    document: dict[str, Any] = response.json()
-    return document
+    return cloud.find("image", f"/images/{image}")
 
 
 def members(cloud: Cloud, image: str) -> list[str]:
@@ -64,17 +58,11 @@ def patch(cloud: Cloud, image: str, now: Mapping[str, Any], wanted: Properties) 
             operations.append({"op": "remove", "path": path})
         else:
             operations.append({"op": "replace" if name in now else "add", "path": path, "value": value})
-    try:
-        response = cloud.request(
-            "PATCH", "image", f"/images/{image}", json=operations, headers={"Content-Type": _PATCH}
-        )
-    except Unavailable as error:
-        raise ChangeFailed(
-            f"image {image} ({now.get('name')}) could not be changed: {error}. Where it is a 403, a property protection "
-            "rule of glance, or another project's ownership, forbids it to these credentials"
-        ) from error
-    if not response.ok:
-        raise ChangeFailed(f"image {image} ({now.get('name')}) was not changed: glance answered {response.status_code}")
+    failure = (
+        f"image {image} ({now.get('name')}) could not be changed (where that is a 403, a property protection rule of "
+        "glance, or another project's ownership, forbids it to these credentials)"
+    )
+    cloud.change("PATCH", "image", f"/images/{image}", failure, json=operations, headers={"Content-Type": _PATCH})
 
 
 def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 from . import _image_properties as images
 from ._evidence.images import OWN
-from ._model import Unavailable
-from ._session import ChangeFailed, Cloud
+from ._model import ChangeFailed, Unavailable
+from ._session import Cloud
 
 _BLOCK = 1 << 20
 # What the new image takes over as it is; the rest is computed by glance, or follows once the content is verified.
@@ -53,7 +53,7 @@ def replace(cloud: Cloud, old: Mapping[str, Any], new_id: str, disk_format: str)
     body = {name: old[name] for name in _KEPT if old.get(name) is not None}
     body.update({name: value for name, value in old.items() if name not in OWN and not name.startswith(_RESERVED)})
     body.update({"id": new_id, "disk_format": disk_format, "visibility": "private"})
-    _send(cloud, "POST", "/images", f"no image could be made in place of {old['id']}", json=body)
+    cloud.change("POST", "image", "/images", f"no image could be made in place of {old['id']}", json=body)
     try:
         _copy(cloud, old, new_id)
         waiting = _share(cloud, old, new_id) if old["visibility"] == "shared" else []
@@ -77,9 +77,9 @@ def _copy(cloud: Cloud, old: Mapping[str, Any], new_id: str) -> None:
             )
         content = _Content(source, old["size"], algorithm)
         headers = {"Content-Type": "application/octet-stream"}
-        _send(
-            cloud,
+        cloud.change(
             "PUT",
+            "image",
             f"/images/{new_id}/file",
             f"glance did not take the content of image {old['id']} under the new format",
             data=content,
@@ -106,11 +106,15 @@ def _share(cloud: Cloud, old: Mapping[str, Any], new_id: str) -> list[str]:
     waiting = []
     for member in cloud.get("image", f"/images/{old['id']}/members")["members"]:
         project, status = member["member_id"], member["status"]
-        _send(cloud, "POST", f"/images/{new_id}/members", f"{new_id} could not be shared", json={"member": project})
+        cloud.change(
+            "POST", "image", f"/images/{new_id}/members", f"{new_id} could not be shared", json={"member": project}
+        )
         if status != "pending":
             path = f"/images/{new_id}/members/{project}"
             try:
-                _send(cloud, "PUT", path, f"project {project} must accept image {new_id}", json={"status": status})
+                cloud.change(
+                    "PUT", "image", path, f"project {project} must accept image {new_id}", json={"status": status}
+                )
             except (ChangeFailed, Unavailable):
                 waiting.append(project)  # only the project itself may, unless glance's policy says otherwise
     return waiting
@@ -121,23 +125,13 @@ def hide(cloud: Cloud, now: Mapping[str, Any], hidden: bool) -> None:
     images.patch(cloud, now["id"], now, {"os_hidden": hidden})
 
 
-def _send(cloud: Cloud, method: str, path: str, failure: str, **options: Any) -> Any:
-    try:
-        response = cloud.request(method, "image", path, **options)
-    except Unavailable as error:
-        raise ChangeFailed(f"{failure}: {error}") from error
-    if not response.ok:
-        raise ChangeFailed(f"{failure}: glance answered {response.status_code}")
-    return response
-
-
 def _delete(cloud: Cloud, image: str) -> None:
     now = images.read(cloud, image)
     if now is None:
         return
     if now.get("protected"):
         images.patch(cloud, image, now, {"protected": False})
-    _send(cloud, "DELETE", f"/images/{image}", f"image {image} could not be deleted")
+    cloud.change("DELETE", "image", f"/images/{image}", f"image {image} could not be deleted")
 
 
 def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

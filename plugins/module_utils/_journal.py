@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
 from ._evidence._tree import Tree
+from ._model import ChangeFailed, Unavailable
 
 DIRECTORY = "/var/lib/stackmend/journal"
 # The options of every module that changes something (documented in the fragment stackmend.openstack.journal).
@@ -179,7 +180,7 @@ class Journal:
             else:
                 try:
                     status, reason = undo[entry["kind"]](self.tree, entry, check_mode)
-                except (OSError, subprocess.SubprocessError, JournalError) as error:
+                except (OSError, subprocess.SubprocessError, JournalError, ChangeFailed, Unavailable) as error:
                     status, reason = "failed", str(error)
             outcomes.append({"what": what, "status": status, "reason": reason})
         if any(outcome["status"] in ("restored", "would_restore") for outcome in outcomes):
@@ -298,7 +299,7 @@ UNDO: dict[str, Undo] = {
     "server_delete": _undo_server_delete,
     "service_start": _undo_service_start,
 }
-# Changes of API objects, undone where the APIs are spoken to (_cloud_undo.py).
+# Changes of API objects, undone where the APIs are spoken to (_undo.py).
 CLOUD_KINDS = frozenset(
     [
         "catalog_service",
@@ -310,7 +311,7 @@ CLOUD_KINDS = frozenset(
         "server_power",
     ]
 )
-# Changes that nova's own programs made on a host that has them (_cell_mappings.py).
+# Changes that nova's own programs made on a host that has them (_undo.py).
 NOVA_KINDS = frozenset(["host_mapping", "server_image_properties", "server_mapping"])
 KINDS = frozenset(UNDO) | CLOUD_KINDS | NOVA_KINDS | {"restart"}
 

@@ -43,6 +43,17 @@ class Unavailable(Exception):
     """
 
 
+class ChangeFailed(Exception):
+    """Something that could not be changed, or put back, as asked; the sentence says what, why, and what to do.
+
+    done: what a module then returns beside the sentence, of a change that was begun.
+    """
+
+    def __init__(self, sentence: str, **done: Any) -> None:
+        super().__init__(sentence)
+        self.done = done
+
+
 @dataclass(frozen=True)
 class Target:
     """A host (type "host", id the inventory name) or an API object (type such as "image", id its uuid)."""

@@ -12,13 +12,10 @@ from typing import Any, NamedTuple, Optional
 
 from ._evidence._oslo_files import Assignment, fingerprint, normal, parse, unquote
 from ._evidence.oslo_config import is_secret
+from ._model import ChangeFailed
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _BEFORE_VALUE = re.compile(r"[^:=]*[:=]\s*")
-
-
-class EditError(Exception):
-    """A wish that cannot be carried out; the sentence says which and why."""
 
 
 class Change(NamedTuple):
@@ -116,9 +113,9 @@ def _judged(found: list[Assignment], wish: Mapping[str, Any], key: str) -> Optio
 def _present(file: _File, wish: Mapping[str, Any], key: str) -> Optional[Change]:
     value = wish["value"]
     if value is None:
-        raise EditError(f"[{wish['section']}] {wish['option']} is to be present but has no value")
+        raise ChangeFailed(f"[{wish['section']}] {wish['option']} is to be present but has no value")
     if "\n" in value or "\r" in value:
-        raise EditError(f"the value for [{wish['section']}] {wish['option']} has more than one line; give it as one")
+        raise ChangeFailed(f"the value for [{wish['section']}] {wish['option']} has more than one line; give it as one")
     found = file.of(wish["section"], wish["option"])
     if found and found[-1].value == value:
         return Change([], [])

@@ -13,7 +13,7 @@ from . import _allocations
 from ._evidence import consumers, placement
 from ._model import Unavailable
 from ._readers import CloudReader
-from ._session import ChangeFailed, Cloud
+from ._session import Cloud
 
 # Up to here a request leaves the consumer's type alone, which nova never sets: "unknown" can be read and not written.
 _WITHOUT_TYPE = "1.36"
@@ -78,17 +78,10 @@ def put(
     version = placement.version_of(cloud) if typed else cloud.newest_microversion("placement", _WITHOUT_TYPE)
     if typed:
         body["consumer_type"] = now["type"]
-    try:
-        response = cloud.request("PUT", "placement", f"/allocations/{consumer}", microversion=version, json=body)
-    except Unavailable as error:
-        raise ChangeFailed(f"the allocations of consumer {consumer} could not be changed: {error}") from error
-    if response.status_code == 409:
-        return False
-    if not response.ok:
-        raise ChangeFailed(
-            f"the allocations of consumer {consumer} were not changed: placement answered {response.status_code}"
-        )
-    return True
+    failure = f"the allocations of consumer {consumer} could not be changed"
+    path = f"/allocations/{consumer}"
+    response = cloud.change("PUT", "placement", path, failure, also=[409], microversion=version, json=body)
+    return bool(response.status_code != 409)
 
 
 def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

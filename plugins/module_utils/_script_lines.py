@@ -10,19 +10,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from ._evidence._tree import Tree
+from ._change import difference, lines
 from ._evidence.scripts import line_digest
 from ._journal import Journal
+from ._model import ChangeFailed
 
 _SECRET = re.compile(r"((?:pass(?:word)?|token|secret)[\w-]*[=\s]+)\S+", re.IGNORECASE)
 
 
-class LineError(Exception):
-    """A line that cannot be changed; the sentence says where and why."""
-
-
 def rewrite(
-    tree: Tree,
     journal: Journal,
     calls: list[dict[str, Any]],
     change: Callable[[str, Mapping[str, Any]], Optional[str]],
@@ -32,36 +28,36 @@ def rewrite(
     """Change the lines, file by file; {"changed", "diff", "gone"}.
 
     calls: {"path", "line" (1-based), "digest", "subject", ...}. change: gives the new line, None where it cannot be made;
-    by_hand then says what to do instead. Raises LineError.
+    by_hand then says what to do instead. Raises ChangeFailed.
     """
     diff = []
     gone: list[str] = []
     for path in dict.fromkeys(call["path"] for call in calls):
         try:
-            lines = tree.read_text(path).split("\n")
+            text = journal.tree.read_text(path).split("\n")
         except FileNotFoundError:
-            lines = []
+            text = []
         before, after = [], []
         for call in (call for call in calls if call["path"] == path):
             index = call["line"] - 1
-            old = lines[index] if 0 <= index < len(lines) else None
+            old = text[index] if 0 <= index < len(text) else None
             if old is None or line_digest(old) != call["digest"]:
                 gone.append(call["subject"] or f"{path}:{call['line']}")
                 continue
             new = change(old, call)
             if new is None:
-                raise LineError(f"{path}:{call['line']} is no plain command line and was not changed: {by_hand(call)}")
-            lines[index] = new
+                raise ChangeFailed(
+                    f"{path}:{call['line']} is no plain command line and was not changed: {by_hand(call)}"
+                )
+            text[index] = new
             before.append(old)
             after.append(new)
         if after:
-            diff.append(
-                {"before_header": path, "after_header": path, "before": _masked(before), "after": _masked(after)}
-            )
+            diff.append(difference(path, _masked(before), _masked(after)))
             if not check_mode:
-                journal.write_file(path, "\n".join(lines).encode("utf-8", "surrogateescape"))
+                journal.write_file(path, "\n".join(text).encode("utf-8", "surrogateescape"))
     return {"changed": bool(diff), "diff": diff, "gone": gone}
 
 
-def _masked(lines: list[str]) -> str:
-    return "".join(_SECRET.sub(r"\1********", line) + "\n" for line in lines)
+def _masked(calls: list[str]) -> str:
+    return lines(_SECRET.sub(r"\1********", line) for line in calls)

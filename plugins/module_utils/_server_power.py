@@ -10,8 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ._model import Unavailable
-from ._session import ChangeFailed, Cloud
+from ._model import ChangeFailed
+from ._session import Cloud
 
 # nova's [DEFAULT] shutdown_timeout is 60 s, and an image may ask for more.
 SECONDS = 300.0
@@ -21,24 +21,15 @@ ACTIONS = {"ACTIVE": "os-start", "SHUTOFF": "os-stop"}
 
 def read(cloud: Cloud, server: str) -> Optional[dict[str, Any]]:
     """The server as nova has it now, None when there is none."""
-    response = cloud.request("GET", "compute", f"/servers/{server}")
-    if response.status_code == 404:
-        return None
-    if not response.ok:
-        raise Unavailable(f"nova of cloud {cloud.name} answered GET /servers/{server} with {response.status_code}")
-    document: dict[str, Any] = response.json()["server"]
-    return document
+    document = cloud.find("compute", f"/servers/{server}")
+    return document and document["server"]
 
 
 def bring(cloud: Cloud, server: str, status: str) -> None:
     """Stop (SHUTOFF) or start (ACTIVE) a server and wait for it. Raises ChangeFailed."""
     action = ACTIONS[status]
-    try:
-        answer = cloud.request("POST", "compute", f"/servers/{server}/action", json={action: None})
-    except Unavailable as error:
-        raise ChangeFailed(f"server {server} was not changed ({action}): {error}") from error
-    if not answer.ok:
-        raise ChangeFailed(f"server {server} was not changed ({action}): nova answered {answer.status_code}")
+    failure = f"server {server} was not changed ({action})"
+    cloud.change("POST", "compute", f"/servers/{server}/action", failure, json={action: None})
     deadline = time.monotonic() + SECONDS
     while True:
         now = read(cloud, server)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._model import Unavailable
-from ._session import ChangeFailed, Cloud
+from ._session import Cloud
 
 
 def path(grant: Mapping[str, Any]) -> str:
@@ -30,21 +30,13 @@ def exists(cloud: Cloud, grant: Mapping[str, Any]) -> bool:
 def missing(cloud: Cloud, grant: Mapping[str, Any]) -> list[str]:
     """Which of user, project and role are gone."""
     parts = (("user", "users"), ("project", "projects"), ("role", "roles"))
-    return [
-        name for name, kind in parts if cloud.request("GET", "identity", f"/{kind}/{grant[name]}").status_code == 404
-    ]
+    return [name for name, kind in parts if cloud.find("identity", f"/{kind}/{grant[name]}") is None]
 
 
 def change(cloud: Cloud, grant: Mapping[str, Any], given: bool) -> None:
     """Give the role, or take it. Raises ChangeFailed."""
-    try:
-        response = cloud.request("PUT" if given else "DELETE", "identity", path(grant))
-    except Unavailable as error:
-        raise ChangeFailed(f"the roles of user {grant['user']} could not be changed: {error}") from error
-    if not response.ok:
-        raise ChangeFailed(
-            f"the roles of user {grant['user']} were not changed: keystone answered {response.status_code}"
-        )
+    failure = f"the roles of user {grant['user']} could not be changed"
+    cloud.change("PUT" if given else "DELETE", "identity", path(grant), failure)
 
 
 def undo(cloud: Cloud, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:

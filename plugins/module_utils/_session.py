@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Optional
 
-from ._model import Unavailable
+from ._model import ChangeFailed, Unavailable
 
 TIMEOUT = 30.0
 # The options of every module that speaks to the APIs (documented in the fragment stackmend.openstack.cloud).
@@ -31,10 +31,6 @@ class BadCloud(Exception):
 
 class WriteRefused(Exception):
     """A request that would change the cloud, in a run that only reads."""
-
-
-class ChangeFailed(Exception):
-    """An API object that could not be changed as asked; the sentence says which, why, and what to do."""
 
 
 class Cloud:
@@ -149,7 +145,9 @@ class Cloud:
 
     def get(self, service: str, path: str, **options: Any) -> dict[str, Any]:
         """GET a JSON document; Unavailable for any answer but 2xx."""
-        response = self.request("GET", service, path, **options)
+        return self._document(self.request("GET", service, path, **options), service, path)
+
+    def _document(self, response: Any, service: str, path: str) -> dict[str, Any]:
         if not response.ok:
             raise Unavailable(
                 f"the {service} service of cloud {self.name} answered GET {path.split('?')[0]} "
@@ -160,6 +158,26 @@ class Cloud:
         except ValueError as error:
             raise Unavailable(f"the {service} service of cloud {self.name} answered GET {path} without JSON") from error
         return document
+
+    def find(self, service: str, path: str, **options: Any) -> Optional[dict[str, Any]]:
+        """GET a JSON document, None where there is none (404); Unavailable for any other answer but 2xx."""
+        response = self.request("GET", service, path, **options)
+        return None if response.status_code == 404 else self._document(response, service, path)
+
+    def change(
+        self, method: str, service: str, path: str, failure: str, *, also: Collection[int] = (), **options: Any
+    ) -> Any:
+        """Send a request that changes something; the response, which is 2xx or has a status of `also`.
+
+        failure: what is said first when it does not succeed. Raises ChangeFailed.
+        """
+        try:
+            response = self.request(method, service, path, **options)
+        except Unavailable as error:
+            raise ChangeFailed(f"{failure}: {error}") from error
+        if not response.ok and response.status_code not in also:
+            raise ChangeFailed(f"{failure}: the {service} service answered {response.status_code}")
+        return response
 
     def pages(
         self, service: str, path: str, key: str, *, params: Mapping[str, Any], microversion: Optional[str] = None

@@ -20,18 +20,9 @@ description:
     endpoint groups that name it.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The services, and what shall become of them.
@@ -99,27 +90,21 @@ run_id:
   type: str
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _catalog_service as services
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 
-def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Make the services as wished; what each wish rests on is read again right before."""
     diff = []
     gone: list[str] = []
     left: list[dict[str, str]] = []
-    for wish in wishes:
+    for wish in params["wishes"]:
         subject = wish["subject"] or wish["id"]
         now = services.read(cloud, wish["id"])
         if now is None:
@@ -140,7 +125,7 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
         title = f"service {wish['id']} ({now.get('name')}, {now.get('type')})"
         count = f"endpoints: {len(has)}\n"
         after = "" if wish["state"] == "absent" else f"{wish['state']}\n{count}"
-        diff.append({"before_header": title, "after_header": title, "before": f"{before}\n{count}", "after": after})
+        diff.append(difference(title, f"{before}\n{count}", after))
         if not check_mode:
             kept = services.remains(cloud, now) if wish["state"] == "absent" else {}
             journal.record(
@@ -151,35 +136,19 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_cloud(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "id": {"type": "str", "required": True},
                     "state": {"type": "str", "choices": ["enabled", "disabled", "absent"], "default": "disabled"},
                     "without_endpoints": {"type": "bool", "default": False},
                     "twin": {"type": "str"},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

@@ -19,17 +19,8 @@ description:
   - Run it on one host that has nova-manage and nova's API database.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   hosts:
     description: The computes to map.
@@ -116,35 +107,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _cell_mappings as cells
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import nova_cells
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils import _nova_programs
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, lines, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
 
 
-def apply(
-    journal: Journal,
-    through: Mapping[str, Any],
-    hosts: list[dict[str, Any]],
-    servers: list[dict[str, Any]],
-    check_mode: bool,
-) -> dict[str, Any]:
-    """Map what is not mapped yet; through is how nova's own programs are run here (nova_cells.find)."""
+def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Map what is not mapped yet."""
+    through = _nova_programs.find(params)
     diff: list[dict[str, str]] = []
     gone: list[str] = []
     mapped: list[str] = []
-    for cell, wishes in _by_cell(hosts):
+    for cell, mine in _by_cell(params["hosts"]):
         before = cells.state(through)
         there = {entry["host"]: entry for entry in before["computes"] if entry["cell"] == cell}
-        gone += [wish["subject"] or wish["host"] for wish in wishes if wish["host"] not in there]
-        wanted = [w["host"] for w in wishes if w["host"] in there and w["host"] not in before["hosts"]]
+        gone += [wish["subject"] or wish["host"] for wish in mine if wish["host"] not in there]
+        wanted = [w["host"] for w in mine if w["host"] in there and w["host"] not in before["hosts"]]
         if not wanted:
             continue
         # A discovery maps every compute of the cell that it finds, not only those that were asked for.
@@ -162,15 +142,15 @@ def apply(
         mapped += sorted(set(after) - set(before["hosts"]))
         missing = [host for host in wanted if host not in after]
         if missing:
-            raise cells.MappingFailed(
+            raise ChangeFailed(
                 f"nova-manage cell_v2 discover_hosts, also with --by-service, did not map {', '.join(missing)}"
             )
-    for cell, wishes in _by_cell(servers):
+    for cell, mine in _by_cell(params["servers"]):
         before = cells.state(through)
         missing_here = {entry["server"] for entry in before["unmapped"] if entry["cell"] == cell}
         elsewhere = {entry["server"] for entry in before["unmapped"] if entry["cell"] != cell}
-        wanted = [w["server"] for w in wishes if w["server"] in missing_here and w["server"] not in elsewhere]
-        gone += [w["subject"] or w["server"] for w in wishes if w["server"] in elsewhere]
+        wanted = [w["server"] for w in mine if w["server"] in missing_here and w["server"] not in elsewhere]
+        gone += [w["subject"] or w["server"] for w in mine if w["server"] in elsewhere]
         if not wanted:
             continue
         diff.append(_difference(cell, {}, dict.fromkeys(wanted, cell)))
@@ -186,19 +166,14 @@ def apply(
     }
 
 
-def _by_cell(wishes: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    for cell in dict.fromkeys(wish["cell"] for wish in wishes):
-        yield cell, [wish for wish in wishes if wish["cell"] == cell]
+def _by_cell(asked: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for cell in dict.fromkeys(wish["cell"] for wish in asked):
+        yield cell, [wish for wish in asked if wish["cell"] == cell]
 
 
 def _difference(cell: str, before: dict[str, str], after: dict[str, str]) -> dict[str, str]:
-    title = f"mappings to cell {cell}"
-    return {
-        "before_header": title,
-        "after_header": title,
-        "before": "".join(f"{name}\n" for name in sorted(before) if before[name] == cell),
-        "after": "".join(f"{name}\n" for name in sorted(after) if after[name] == cell),
-    }
+    of_cell = [lines(sorted(name for name in mapped if mapped[name] == cell)) for mapped in (before, after)]
+    return difference(f"mappings to cell {cell}", *of_cell)
 
 
 @contextmanager
@@ -211,38 +186,21 @@ def _alone(journal: Journal) -> Iterator[None]:
 
 
 def main() -> None:
-    common = {"cell": {"type": "str", "required": True}, "subject": {"type": "str", "default": ""}}
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            "hosts": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {"host": {"type": "str", "required": True}, **common},
-            },
+    cell = {"cell": {"type": "str", "required": True}}
+    change_host(
+        apply,
+        {
+            "hosts": {**wishes({"host": {"type": "str", "required": True}, **cell}), "required": False, "default": []},
             "servers": {
-                "type": "list",
-                "elements": "dict",
+                **wishes({"server": {"type": "str", "required": True}, **cell}),
+                "required": False,
                 "default": [],
-                "options": {"server": {"type": "str", "required": True}, **common},
             },
             "service_python": {"type": "raw"},
             "config_files": {"type": "dict", "default": {}},
             "nova_exec": {"type": "list", "elements": "str", "default": []},
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        journal = open_journal(params)
-        through = nova_cells.find(Tree(params["root"]), params)
-        if through is None:
-            module.fail_json(msg="this host has no nova with an API database: run cell_mapping on a controller")
-        result = apply(journal, through, params["hosts"], params["servers"], module.check_mode)
-    except (cells.MappingFailed, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

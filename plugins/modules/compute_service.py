@@ -16,17 +16,8 @@ description:
   - One that runs is left alone; this module restarts nothing.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The programs to start.
@@ -79,21 +70,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, wishes
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.compute_process import commands_of, succeeds
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
 
 START_SECONDS = 300
-
-
-class StartFailed(Exception):
-    """A program that does not start; the sentence says how it was tried."""
 
 
 def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -103,20 +85,13 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
     for wish in params["wishes"]:
         commands = commands_of(journal.tree, params)
         if not all(commands.values()):
-            raise StartFailed(
+            raise ChangeFailed(
                 f"how {wish['program']} is started, stopped and asked for here is not known: set stackmend_service_commands"
             )
         if succeeds(commands["status"]):
             gone.append(wish["subject"] or wish["program"])
             continue
-        diff.append(
-            {
-                "before_header": wish["program"],
-                "after_header": wish["program"],
-                "before": "does not run\n",
-                "after": "runs\n",
-            }
-        )
+        diff.append(difference(wish["program"], "does not run\n", "runs\n"))
         if not check_mode:
             journal.record("service_start", name=wish["program"], stop=commands["stop"], status=commands["status"])
             _start(wish["program"], commands, params["wait_seconds"])
@@ -128,41 +103,30 @@ def _start(program: str, commands: Mapping[str, list[str]], seconds: float) -> N
     try:
         run = subprocess.run(commands["start"], capture_output=True, text=True, timeout=START_SECONDS, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        raise StartFailed(f"{program} could not be started by {shown}: {error}") from error
+        raise ChangeFailed(f"{program} could not be started by {shown}: {error}") from error
     if run.returncode:
         said = (run.stderr or run.stdout).strip().splitlines()
-        raise StartFailed(f"{shown} ended with status {run.returncode}: {said[-1] if said else 'it said nothing'}")
+        raise ChangeFailed(f"{shown} ended with status {run.returncode}: {said[-1] if said else 'it said nothing'}")
     end = time.monotonic() + seconds
     while not succeeds(commands["status"]):
         if time.monotonic() > end:
-            raise StartFailed(f"{program} was started and does not run after {seconds:.0f} s: look at its log")
+            raise ChangeFailed(f"{program} was started and does not run after {seconds:.0f} s: look at its log")
         time.sleep(0.5)
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_host(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "program": {"type": "str", "required": True, "choices": ["nova-compute"]},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
             "service_commands": {"type": "dict", "default": {}},
             "wait_seconds": {"type": "float", "default": 60},
         },
-        supports_check_mode=True,
     )
-    try:
-        journal = open_journal(module.params)
-        result = apply(journal, module.params, module.check_mode)
-    except (StartFailed, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

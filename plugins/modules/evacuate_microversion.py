@@ -17,17 +17,8 @@ description:
   - A line is changed only if it still is the one that was judged; mode, owner and label of the script stay.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   calls:
     description: The calls to change.
@@ -85,16 +76,10 @@ run_id:
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, wishes
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._evacuate_calls import let_nova_find_out
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._script_lines import LineError, rewrite
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._script_lines import rewrite
 
 
 def at_a_newer_version(line: str, call: Mapping[str, Any]) -> Optional[str]:
@@ -105,32 +90,24 @@ def by_hand(call: Mapping[str, Any]) -> str:
     return "take --shared-storage out and add --os-compute-api-version 2.29 by hand"
 
 
+def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    return rewrite(journal, params["calls"], at_a_newer_version, by_hand, check_mode)
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            "calls": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_host(
+        apply,
+        {
+            "calls": wishes(
+                {
                     "path": {"type": "path", "required": True},
                     "line": {"type": "int", "required": True},
                     "client": {"type": "str", "required": True, "choices": ["openstack", "nova"]},
                     "digest": {"type": "str", "required": True},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    try:
-        journal = open_journal(module.params)
-        tree = Tree(module.params["root"])
-        result = rewrite(tree, journal, module.params["calls"], at_a_newer_version, by_hand, module.check_mode)
-    except (LineError, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

@@ -94,19 +94,13 @@ run_id:
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, wishes
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.scripts import (
     COMMANDS,
     make_strict,
 )
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._script_lines import LineError, rewrite
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._script_lines import rewrite
 
 
 def make_exact(line: str, call: Mapping[str, Any]) -> Optional[str]:
@@ -117,34 +111,26 @@ def by_hand(call: Mapping[str, Any]) -> str:
     return f"add --strict to {call['command']} by hand"
 
 
+def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    return rewrite(journal, params["calls"], make_exact, by_hand, check_mode)
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            "calls": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_host(
+        apply,
+        {
+            "calls": wishes(
+                {
                     "path": {"type": "path", "required": True},
                     "line": {"type": "int", "required": True},
                     "command": {"type": "str", "required": True, "choices": list(COMMANDS)},
                     "argument": {"type": "str"},
                     "exact": {"type": "str"},
                     "digest": {"type": "str", "required": True},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    try:
-        journal = open_journal(module.params)
-        tree = Tree(module.params["root"])
-        result = rewrite(tree, journal, module.params["calls"], make_exact, by_hand, module.check_mode)
-    except (LineError, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

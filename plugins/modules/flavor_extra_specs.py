@@ -19,18 +19,9 @@ description:
   - Servers that exist keep the flavor as it was when they were created or last resized.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The extra specs to move or remove.
@@ -88,31 +79,25 @@ run_id:
   type: str
 """
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _flavor_extra_specs as flavors
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference, lines, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 
-def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Move or remove, flavor by flavor; before and after are all that `changed` and `diff` are made of."""
     diff = []
     gone: list[str] = []
     left: list[dict[str, str]] = []
-    for flavor in dict.fromkeys(wish["id"] for wish in wishes):
+    for flavor in dict.fromkeys(wish["id"] for wish in params["wishes"]):
         now = flavors.read(cloud, flavor)
         before: dict[str, Optional[str]] = {}
         after: dict[str, Optional[str]] = {}
-        for wish in (wish for wish in wishes if wish["id"] == flavor):
+        for wish in (wish for wish in params["wishes"] if wish["id"] == flavor):
             key, subject = wish["key"], wish["subject"] or f"{flavor} {wish['key']}"
             scoped = f"{wish['scope']}:{key}" if wish["scope"] else None
             if now is not None and key not in now and (scoped is None or scoped in now):
@@ -129,47 +114,27 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
         if not after:
             continue
         title = f"flavor {flavor}"
-        diff.append({"before_header": title, "after_header": title, "before": _lines(before), "after": _lines(after)})
+        diff.append(difference(title, lines(before), lines(after)))
         if not check_mode:
             journal.record("flavor_extra_specs", id=flavor, before=before, after=after)
             flavors.change(cloud, flavor, after)
     return {"changed": bool(diff), "diff": diff, "gone": gone, "left": left}
 
 
-def _lines(specs: dict[str, Optional[str]]) -> str:
-    return "".join(f"{key}={value}\n" for key, value in sorted(specs.items()) if value is not None)
-
-
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_cloud(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "id": {"type": "str", "required": True},
                     "key": {"type": "str", "required": True, "no_log": False},
                     "scope": {"type": "str"},
                     "expect": {"type": "str"},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

@@ -18,18 +18,9 @@ description:
   - What each property was is written to a journal first.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The properties to set or remove.
@@ -96,27 +87,21 @@ run_id:
   type: str
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _image_properties as images
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference, lines, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 
-def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Make the images as wished; before and after are all that `changed` and `diff` are made of."""
     diff = []
     gone: list[str] = []
     left: list[dict[str, str]] = []
-    for image, properties in images.group(wishes).items():
+    for image, properties in images.group(params["wishes"]).items():
         now = images.read(cloud, image)
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
@@ -137,49 +122,29 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
                 left.extend({"subject": properties[name]["subject"] or name, "reason": reason} for name in after)
                 continue
         title = f"image {image} ({now.get('name')})"
-        diff.append({"before_header": title, "after_header": title, "before": _lines(before), "after": _lines(after)})
+        diff.append(difference(title, lines(before), lines(after)))
         if not check_mode:
             journal.record("image_properties", id=image, name=now.get("name"), before=before, after=after)
             images.patch(cloud, image, now, after)
     return {"changed": bool(diff), "diff": diff, "gone": gone, "left": left}
 
 
-def _lines(properties: dict[str, Any]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in sorted(properties.items()) if value is not None)
-
-
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_cloud(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "id": {"type": "str", "required": True},
                     "property": {"type": "str", "required": True},
                     "value": {"type": "str"},
                     "guarded": {"type": "bool", "default": False},
                     "unshared": {"type": "bool", "default": False},
                     "expect": {"type": "str"},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,9 @@ description:
   - What was done is written to a journal first; undoing it shows the old image again and deletes the new one.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The images to replace or to hide.
@@ -88,29 +79,23 @@ run_id:
 """
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _image_properties as images
 from ansible_collections.stackmend.openstack.plugins.module_utils import _image_replacement as replacement
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference, lines, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 
-def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Replace or hide the images as wished; a hidden image has been seen to already."""
     diff: list[dict[str, str]] = []
     gone: list[str] = []
     replaced: dict[str, str] = {}
     waiting: dict[str, list[str]] = {}
-    for wish in wishes:
+    for wish in params["wishes"]:
         now = images.read(cloud, wish["id"])
         if now is not None and now.get("os_hidden"):
             continue
@@ -127,7 +112,7 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
         after = [f"{shown[0]} (hidden)"] + (
             [f"new image: disk_format={wish['disk_format']}"] * bool(wish["disk_format"])
         )
-        diff.append({"before_header": title, "after_header": title, "before": _lines(shown), "after": _lines(after)})
+        diff.append(difference(title, lines(shown), lines(after)))
         if check_mode:
             continue
         new = str(uuid.uuid4()) if wish["disk_format"] else None
@@ -141,39 +126,19 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
     return {"changed": bool(diff), "diff": diff, "gone": gone, "replaced": replaced, "waiting": waiting}
 
 
-def _lines(lines: list[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
-
-
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_cloud(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "id": {"type": "str", "required": True},
                     "disk_format": {"type": "str"},
                     "expect": {"type": "str"},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

@@ -70,23 +70,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.stackmend.openstack.plugins.module_utils import _cell_mappings, _server_image_properties
-from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_undo import CLOUD_UNDO
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
     DIRECTORY,
     Journal,
     JournalError,
-    Undo,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import (
     ARGUMENTS,
     BadCloud,
-    ChangeFailed,
     Cloud,
     connect,
 )
+from ansible_collections.stackmend.openstack.plugins.module_utils._undo import CLOUD_UNDO, NOVA_UNDO
 
 
 def main() -> None:
@@ -100,39 +97,22 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    named = (params["cloud"], params["clouds_file"])
     clouds: list[Cloud] = []
 
     def undo_in_cloud(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
         # Only a journal that holds changes of API objects needs a cloud at all.
         try:
-            if not clouds:
-                clouds.append(
-                    connect(
-                        params["cloud"], params["clouds_file"], writable=not check_mode, timeout=params["api_timeout"]
-                    )
-                )
-            return CLOUD_UNDO[entry["kind"]](clouds[0], entry, check_mode)
-        except (BadCloud, Unavailable, ChangeFailed) as error:
-            raise JournalError(str(error)) from error
+            cloud = clouds[0] if clouds else connect(*named, writable=not check_mode, timeout=params["api_timeout"])
+        except BadCloud as error:
+            raise Unavailable(str(error)) from error
+        clouds[:] = [cloud]
+        return CLOUD_UNDO[entry["kind"]](cloud, entry, check_mode)
 
-    def undo_by_nova(undo: Undo) -> Undo:
-        def undone(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
-            try:
-                return undo(tree, entry, check_mode)
-            except _cell_mappings.MappingFailed as error:
-                raise JournalError(str(error)) from error
-
-        return undone
-
-    by_nova = {
-        "host_mapping": undo_by_nova(_cell_mappings.undo_host),
-        "server_image_properties": _server_image_properties.undo,
-        "server_mapping": undo_by_nova(_cell_mappings.undo_server),
-    }
     try:
         journal = Journal(params["journal_dir"], params["run_id"], params["root"])
         undone = journal.undo(
-            check_mode=module.check_mode, others={**dict.fromkeys(CLOUD_UNDO, undo_in_cloud), **by_nova}
+            check_mode=module.check_mode, others={**dict.fromkeys(CLOUD_UNDO, undo_in_cloud), **NOVA_UNDO}
         )
     except JournalError as error:
         module.fail_json(msg=str(error))

@@ -89,30 +89,30 @@ run_id:
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _ssh_files
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import accounts
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
 
 
-class IdentityError(Exception):
-    """No key can be had; the sentence says why and what to do."""
-
-
-def apply(tree: Tree, journal: Journal, user: str, name: str, generate: bool, check_mode: bool) -> dict[str, Any]:
+def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Read the public keys, and make a key first where there is none."""
+    try:
+        return _identity(journal, params["user"], params["name"], params["generate"], check_mode)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ChangeFailed(f"the ssh key of {params['user']} could not be made or read: {error}") from error
+
+
+def _identity(journal: Journal, user: str, name: str, generate: bool, check_mode: bool) -> dict[str, Any]:
+    tree = journal.tree
     account = accounts.read(tree, {"nova_user": user})
     if account["user"] is None:
-        raise IdentityError(f"{name} has no user {user}: name the user that runs nova-compute there")
+        raise ChangeFailed(f"{name} has no user {user}: name the user that runs nova-compute there")
     identity: dict[str, Any] = {"name": name, "public_keys": [], "host_keys": _host_keys(tree), "pending": False}
     used = [entry["path"] for entry in account["identities"] if entry["used"]]
     if used or not generate:
@@ -122,7 +122,7 @@ def apply(tree: Tree, journal: Journal, user: str, name: str, generate: bool, ch
     path = os.path.join(folder, "id_ed25519")
     for place in (folder, path, f"{path}.pub"):
         if os.path.islink(os.path.join(tree.root, place.lstrip("/"))):
-            raise IdentityError(
+            raise ChangeFailed(
                 f"{place} on {name} is a symbolic link, and no key is written through it: make it a file"
             )
     line = f"(an ed25519 key that is made when this is applied) {user}@{name}"
@@ -137,8 +137,7 @@ def apply(tree: Tree, journal: Journal, user: str, name: str, generate: bool, ch
         journal.write_file(f"{path}.pub", public, mode=0o644, **owner)
         line = public.decode().strip()
         identity["public_keys"] = [line]
-    diff = {"before_header": f"{path}.pub", "after_header": f"{path}.pub", "before": "", "after": line + "\n"}
-    return {"changed": True, "diff": [diff], "identity": identity}
+    return {"changed": True, "diff": [difference(f"{path}.pub", "", line + "\n")], "identity": identity}
 
 
 def _host_keys(tree: Tree) -> list[str]:
@@ -180,36 +179,20 @@ def _generate(comment: str) -> tuple[bytes, bytes]:
             check=False,
         )
         if run.returncode:
-            raise IdentityError(f"ssh-keygen made no key: {run.stderr.decode('utf-8', 'replace').strip()}")
+            raise ChangeFailed(f"ssh-keygen made no key: {run.stderr.decode('utf-8', 'replace').strip()}")
         with open(path, "rb") as private, open(f"{path}.pub", "rb") as public:
             return private.read(), public.read()
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
+    change_host(
+        apply,
+        {
             "user": {"type": "str", "default": "nova"},
             "name": {"type": "str", "required": True},
             "generate": {"type": "bool", "default": True},
         },
-        supports_check_mode=True,
     )
-    try:
-        journal = open_journal(module.params)
-        result = apply(
-            Tree(module.params["root"]),
-            journal,
-            module.params["user"],
-            module.params["name"],
-            module.params["generate"],
-            module.check_mode,
-        )
-    except (IdentityError, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    except (OSError, subprocess.SubprocessError) as error:
-        module.fail_json(msg=f"the ssh key of {module.params['user']} could not be made or read: {error}")
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

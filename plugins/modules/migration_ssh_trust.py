@@ -19,17 +19,8 @@ description:
   - Other keys, other hosts and comments stay. Private keys are never changed, returned or shown.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   user:
     description: The user that runs nova-compute.
@@ -133,30 +124,21 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _ssh_files
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import accounts
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
 
 _NO_LOGIN = ("nologin", "false")
-
-
-class TrustError(Exception):
-    """The peers cannot be trusted as wished; the sentence says why and what to do. Nothing was changed."""
 
 
 class _Change:
     """One thing to do: what it shows, and how it is done."""
 
     def __init__(self, title: str, before: str, after: str) -> None:
-        self.diff = {"before_header": title, "after_header": title, "before": before, "after": after}
+        self.diff = difference(title, before, after)
 
     def make(self, tree: Tree, journal: Journal) -> None:
         raise NotImplementedError
@@ -205,7 +187,7 @@ class _Shell(_Change):
             ["usermod", "--shell", self.after, self.user], capture_output=True, text=True, timeout=60, check=False
         )
         if run.returncode:
-            raise TrustError(
+            raise ChangeFailed(
                 f"usermod could not give {self.user} the shell {self.after}: {run.stderr.strip()}; "
                 "set it where the user is managed"
             )
@@ -225,12 +207,12 @@ def plan(
     """
     account = accounts.passwd_entry(tree, user)
     if account is None:
-        raise TrustError(f"there is no user {user} on this host: name the user that runs nova-compute")
+        raise ChangeFailed(f"there is no user {user} on this host: name the user that runs nova-compute")
     known = {identity["name"]: identity for identity in identities}
     peers = {host["name"]: host for host in hosts}
     unread = sorted(name for name in peers if not known.get(name, {}).get("host_keys"))
     if unread:
-        raise TrustError(
+        raise ChangeFailed(
             f"the host keys of {', '.join(unread)} could not be read, and no key is trusted unseen; nothing was "
             "changed. Run again when Ansible reaches these hosts as root"
         )
@@ -238,7 +220,7 @@ def plan(
     paths = {name: os.path.join(folder, name) for name in ("known_hosts", "authorized_keys")}
     for path in (folder, *paths.values()):
         if os.path.islink(os.path.join(tree.root, path.lstrip("/"))):
-            raise TrustError(
+            raise ChangeFailed(
                 f"{path} is a symbolic link, and a key is not written through it: somebody else manages it; "
                 "add the keys there, or make it a file"
             )
@@ -253,7 +235,7 @@ def plan(
     changes.extend(change for change in _modes(tree, account, folder) if change.path not in changed)
     if account["shell"].rpartition("/")[2] in _NO_LOGIN:
         if not tree.is_live:
-            raise TrustError(f"the login shell of {user} can only be set on a running host; nothing was changed")
+            raise ChangeFailed(f"the login shell of {user} can only be set on a running host; nothing was changed")
         changes.append(_Shell(user, account["shell"], login_shell))
     return changes, without_key
 
@@ -287,7 +269,7 @@ def _addresses(name: str) -> list[str]:
     try:
         return sorted({str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)})
     except OSError as error:
-        raise TrustError(
+        raise ChangeFailed(
             f"the address of {name} is not known on this host ({error.strerror}): give the peer an address that "
             "the computes can resolve; nothing was changed"
         ) from error
@@ -297,7 +279,7 @@ def _directories(tree: Tree, account: Mapping[str, Any], folder: str) -> Iterato
     uid, gid = account["uid"], account["gid"]
     home = tree.stat(account["home"]) if tree.is_dir(account["home"]) else None
     if home is None:
-        raise TrustError(f"{account['home']}, the home of {account['user']}, does not exist: create it first")
+        raise ChangeFailed(f"{account['home']}, the home of {account['user']}, does not exist: create it first")
     mode = stat.S_IMODE(home.st_mode)
     if mode & 0o022 or home.st_uid not in (0, uid):
         yield _Directory(account["home"], mode, mode & ~0o022, uid, gid)
@@ -341,6 +323,27 @@ def _restore_labels(home: str) -> None:
         subprocess.run([restorecon, "-R", os.path.join(home, ".ssh")], capture_output=True, timeout=60, check=True)
 
 
+def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Make the peers known and admitted; who has no key yet is told in a warning."""
+    tree, user = journal.tree, params["user"]
+    try:
+        changes, without_key = plan(tree, user, params["login_shell"], params["hosts"], params["identities"])
+        if changes and not check_mode:
+            for change in changes:
+                change.make(tree, journal)
+            if tree.is_live:
+                _restore_labels(accounts.passwd_entry(tree, user)["home"])
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ChangeFailed(f"the ssh files of {user} could not be changed: {error}") from error
+    later = [f"{', '.join(without_key)}: no key to admit yet; apply the role there too"] if without_key else []
+    return {
+        "changed": bool(changes),
+        "diff": [change.diff for change in changes],
+        "without_key": without_key,
+        "warnings": later,
+    }
+
+
 def main() -> None:
     peer = {
         "name": {"type": "str", "required": True},
@@ -357,36 +360,14 @@ def main() -> None:
         "host_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "pending": {"type": "bool", "default": False},
     }
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
+    change_host(
+        apply,
+        {
             "user": {"type": "str", "default": "nova"},
             "login_shell": {"type": "path", "default": "/bin/sh"},
             "hosts": {"type": "list", "elements": "dict", "required": True, "options": peer},
             "identities": {"type": "list", "elements": "dict", "required": True, "options": identity},
         },
-        supports_check_mode=True,
-    )
-    wish, tree = module.params, Tree(module.params["root"])
-    try:
-        journal = open_journal(wish)
-        changes, without_key = plan(tree, wish["user"], wish["login_shell"], wish["hosts"], wish["identities"])
-        if changes and not module.check_mode:
-            for change in changes:
-                change.make(tree, journal)
-            if tree.is_live:
-                _restore_labels(accounts.passwd_entry(tree, wish["user"])["home"])
-    except (TrustError, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    except (OSError, subprocess.SubprocessError) as error:
-        module.fail_json(msg=f"the ssh files of {wish['user']} could not be changed: {error}")
-    if without_key:
-        module.warn(f"{', '.join(without_key)}: no key to admit yet; apply the role there too")
-    module.exit_json(
-        changed=bool(changes),
-        diff=[change.diff for change in changes],
-        without_key=without_key,
-        run_id=journal.run_id,
     )
 
 

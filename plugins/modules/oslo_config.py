@@ -153,49 +153,45 @@ run_id:
   type: str
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils import _oslo_edits
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, lines
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._oslo_files import ParseError
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.oslo_config import host_key
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._oslo_edits import EditError, Outcome, apply
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
 
 
-def plan(tree: Tree, edits: list[dict[str, Any]]) -> dict[str, Outcome]:
+def plan(tree: Tree, edits: list[dict[str, Any]]) -> dict[str, _oslo_edits.Outcome]:
     """What becomes of each file; nothing is written before every wish is known to be possible."""
     outcomes = {}
     key = host_key(tree)
-    for path in dict.fromkeys(edit["path"] for edit in edits):
-        mine = [edit for edit in edits if edit["path"] == path]
+    for path in dict.fromkeys(wish["path"] for wish in edits):
+        mine = [wish for wish in edits if wish["path"] == path]
         try:
-            outcomes[path] = apply(tree.read_text(path), mine, key)
+            outcomes[path] = _oslo_edits.apply(tree.read_text(path), mine, key)
         except FileNotFoundError:
-            if any(not edit["expect"] for edit in mine):
-                raise EditError(
+            if any(not wish["expect"] for wish in mine):
+                raise ChangeFailed(
                     f"{path} does not exist; nothing was changed. Correct the path or create the file"
                 ) from None
-            outcomes[path] = Outcome("", [], [edit["subject"] or path for edit in mine])
+            outcomes[path] = _oslo_edits.Outcome("", [], [wish["subject"] or path for wish in mine])
         except ParseError as error:
-            raise EditError(
+            raise ChangeFailed(
                 f"{path} line {error.line} cannot be parsed ({error.reason}); nothing was changed. "
                 "Correct that line first"
             ) from None
-        except EditError as error:
-            raise EditError(f"{path}: {error}; nothing was changed") from None
+        except ChangeFailed as error:
+            raise ChangeFailed(f"{path}: {error}; nothing was changed") from None
     return outcomes
 
 
-def run(tree: Tree, journal: Journal, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Carry the wishes out, or only tell what they would do."""
-    outcomes = plan(tree, params["edits"])
+    outcomes = plan(journal.tree, params["edits"])
     edited = {path: outcome for path, outcome in outcomes.items() if outcome.changes}
     if edited and not check_mode:
         for wish in {tuple(wish["command"]): wish for wish in params["restarts"]}.values():
@@ -203,12 +199,11 @@ def run(tree: Tree, journal: Journal, params: dict[str, Any], check_mode: bool) 
         for path, outcome in edited.items():
             journal.write_file(path, outcome.text.encode("utf-8", "surrogateescape"))
     diff = [
-        {
-            "before_header": path,
-            "after_header": path,
-            "before": "".join(f"{line}\n" for change in outcome.changes for line in change.before),
-            "after": "".join(f"{line}\n" for change in outcome.changes for line in change.after),
-        }
+        difference(
+            path,
+            lines(line for change in outcome.changes for line in change.before),
+            lines(line for change in outcome.changes for line in change.after),
+        )
         for path, outcome in edited.items()
     ]
     gone = [subject for outcome in outcomes.values() for subject in outcome.gone]
@@ -216,9 +211,9 @@ def run(tree: Tree, journal: Journal, params: dict[str, Any], check_mode: bool) 
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
+    change_host(
+        apply,
+        {
             "edits": {
                 "type": "list",
                 "elements": "dict",
@@ -253,14 +248,7 @@ def main() -> None:
                 },
             },
         },
-        supports_check_mode=True,
     )
-    try:
-        journal = open_journal(module.params)
-        result = run(Tree(module.params["root"]), journal, module.params, module.check_mode)
-    except (EditError, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

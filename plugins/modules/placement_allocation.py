@@ -19,18 +19,9 @@ description:
   - The change is guarded by the consumer's generation. What was allocated is written to a journal first.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The consumers whose unused allocations are given back.
@@ -86,28 +77,22 @@ run_id:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.stackmend.openstack.plugins.module_utils import _allocations, _session
+from ansible_collections.stackmend.openstack.plugins.module_utils import _allocations
 from ansible_collections.stackmend.openstack.plugins.module_utils import _placement_allocation as placement
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference, lines, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 
-def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Give back what nothing uses; before and after are all that `changed` and `diff` are made of."""
     diff = []
     gone: list[str] = []
     left: list[dict[str, str]] = []
-    evidence = placement.look(cloud, (wish["consumer"] for wish in wishes))
+    evidence = placement.look(cloud, (wish["consumer"] for wish in params["wishes"]))
     leaks = {leak.consumer: leak for leak in _allocations.leaks(evidence)}
     used: dict[str, dict[str, int]] = {}
-    for wish in wishes:
+    for wish in params["wishes"]:
         consumer = wish["consumer"]
         subject = wish["subject"] or consumer
         now = evidence["consumers"]["asked"][consumer]
@@ -161,43 +146,22 @@ def _difference(
                 before.append(line)
                 after.append(line)
     title = f"allocations of consumer {consumer}"
-    return {
-        "before_header": title,
-        "after_header": title,
-        "before": "".join(line + "\n" for line in before),
-        "after": "".join(line + "\n" for line in after),
-    }
+    return difference(title, lines(before), lines(after))
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_cloud(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "consumer": {"type": "str", "required": True},
                     "keep": {"type": "list", "elements": "str", "default": []},
                     "expect": {"type": "dict"},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

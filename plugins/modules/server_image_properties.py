@@ -20,17 +20,8 @@ description:
     absent; a running server meets it when it is started anew.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The properties to set, by server.
@@ -98,32 +89,24 @@ run_id:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils import _nova_programs
 from ansible_collections.stackmend.openstack.plugins.module_utils import _server_image_properties as copies
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import nova_cells
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, lines, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 
 
-def apply(
-    journal: Journal, through: Mapping[str, Any], wishes: list[dict[str, Any]], check_mode: bool
-) -> dict[str, Any]:
-    """Set the properties as wished; through is how nova's own programs are run here (nova_cells.find)."""
+def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Set the properties as wished."""
+    asked, through = params["wishes"], _nova_programs.find(params)
     diff: list[dict[str, str]] = []
     gone: list[str] = []
-    now = copies.read(through, sorted({wish["server"] for wish in wishes}))
-    for server in dict.fromkeys(wish["server"] for wish in wishes):
+    now = copies.read(through, sorted({wish["server"] for wish in asked}))
+    for server in dict.fromkeys(wish["server"] for wish in asked):
         there = now[server]
         kept = there["properties"] if there else {}
         before: dict[str, Any] = {}
         after: dict[str, str] = {}
-        for wish in (wish for wish in wishes if wish["server"] == server):
+        for wish in (wish for wish in asked if wish["server"] == server):
             changes = {name: str(value) for name, value in wish["properties"].items() if kept.get(name) != str(value)}
             unexpected = [name for name in changes if name in wish["expect"] and kept.get(name) != wish["expect"][name]]
             if there is None or unexpected:
@@ -134,7 +117,7 @@ def apply(
         if not after or there is None:
             continue
         title = f"server {server} ({there['name']}), its image's properties"
-        diff.append({"before_header": title, "after_header": title, "before": _lines(before), "after": _lines(after)})
+        diff.append(difference(title, lines(before), lines(after)))
         if not check_mode:
             journal.record(
                 "server_image_properties", id=server, name=there["name"], before=before, after=after, through=through
@@ -143,43 +126,22 @@ def apply(
     return {"changed": bool(diff), "diff": diff, "gone": gone}
 
 
-def _lines(properties: Mapping[str, Any]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in sorted(properties.items()) if value is not None)
-
-
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_host(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "server": {"type": "str", "required": True},
                     "properties": {"type": "dict", "required": True},
                     "expect": {"type": "dict", "default": {}},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
             "service_python": {"type": "raw"},
             "config_files": {"type": "dict", "default": {}},
             "nova_exec": {"type": "list", "elements": "str", "default": []},
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        journal = open_journal(params)
-        through = nova_cells.find(Tree(params["root"]), params)
-        if through is None:
-            module.fail_json(
-                msg="this host has no nova with an API database: run server_image_properties on a controller"
-            )
-        result = apply(journal, through, params["wishes"], module.check_mode)
-    except (copies.SettingFailed, JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 DOCUMENTATION = r"""
 module: server_power
 short_description: Stop or start servers, and tell which
@@ -16,18 +19,9 @@ description:
   - What a server was is written to a journal first; undoing it brings the server back to that, unless it is so already.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   servers:
     description: Uuids of the servers.
@@ -63,52 +57,43 @@ run_id:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _server_power as power
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed, Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "servers": {"type": "list", "elements": "str", "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped"], "required": True},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Stop or start the servers that are in the opposite state, and leave all others alone."""
     before, after = ("ACTIVE", "SHUTOFF") if params["state"] == "stopped" else ("SHUTOFF", "ACTIVE")
     changed: list[str] = []
     diff = []
     try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
         for server in dict.fromkeys(params["servers"]):
             now = power.read(cloud, server)
             if now is None or now["status"] != before:
                 continue
             changed.append(server)
-            title = f"server {server} ({now['name']})"
-            diff.append({"before_header": title, "after_header": title, "before": f"{before}\n", "after": f"{after}\n"})
-            if not module.check_mode:
+            diff.append(difference(f"server {server} ({now['name']})", f"{before}\n", f"{after}\n"))
+            if not check_mode:
                 # Only a stop is to be taken back: a start brings back what was before it.
                 if after == "SHUTOFF":
                     journal.record("server_power", id=server, name=now["name"], before=before)
                 power.bring(cloud, server, after)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error), servers=changed)
-    module.exit_json(changed=bool(changed), diff=diff, servers=changed, run_id=journal.run_id)
+    except (ChangeFailed, Unavailable) as failure:
+        raise ChangeFailed(str(failure), servers=changed) from failure
+    return {"changed": bool(changed), "diff": diff, "servers": changed}
+
+
+def main() -> None:
+    change_cloud(
+        apply,
+        {
+            "servers": {"type": "list", "elements": "str", "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped"], "required": True},
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -16,18 +16,9 @@ description:
   - nova takes the events of other services from users with the role C(service).
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The assignments.
@@ -77,33 +68,27 @@ run_id:
   type: str
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils import _service_role as roles
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import BadCloud, ChangeFailed, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 
-def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Give each user the role it lacks."""
     diff = []
     gone: list[str] = []
-    for wish in wishes:
+    for wish in params["wishes"]:
         if roles.exists(cloud, wish):
             continue
         if roles.missing(cloud, wish):
             gone.append(wish["subject"] or wish["user"])
             continue
         title = f"user {wish['user']} in project {wish['project']}"
-        diff.append({"before_header": title, "after_header": title, "before": "", "after": f"role {wish['role']}\n"})
+        diff.append(difference(title, "", f"role {wish['role']}\n"))
         if not check_mode:
             grant = {name: wish[name] for name in ("user", "project", "role")}
             journal.record("role_assignment", id=wish["user"], **grant)
@@ -112,34 +97,18 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_cloud(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "user": {"type": "str", "required": True},
                     "project": {"type": "str", "required": True},
                     "role": {"type": "str", "required": True},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

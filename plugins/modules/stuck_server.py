@@ -17,18 +17,9 @@ description:
     journal; it cannot be brought back.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.cloud
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   wishes:
     description: The servers to delete.
@@ -78,33 +69,23 @@ run_id:
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import (
-    BadCloud,
-    ChangeFailed,
-    Cloud,
-    connect,
-)
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference, wishes
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import Cloud
 
 DELETE_SECONDS = 60.0
 
 
-def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mode: bool) -> dict[str, Any]:
+def apply(cloud: Cloud, journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Delete the servers that still are as they were seen."""
     diff = []
     gone: list[str] = []
     version = cloud.newest_microversion("compute", "2.79")
-    for wish in wishes:
+    for wish in params["wishes"]:
         path = f"/servers/{wish['server']}"
         response = cloud.request("GET", "compute", path, microversion=version)
         server = response.json()["server"] if response.ok else {}
@@ -117,7 +98,7 @@ def apply(cloud: Cloud, journal: Journal, wishes: list[dict[str, Any]], check_mo
             gone.append(wish["subject"] or wish["server"])
             continue
         title = f"server {wish['server']} ({server.get('name')})"
-        diff.append({"before_header": title, "after_header": title, "before": "BUILD, scheduling\n", "after": ""})
+        diff.append(difference(title, "BUILD, scheduling\n", ""))
         if check_mode:
             continue
         journal.record("server_delete", id=wish["server"], name=server.get("name"), before=_description(server))
@@ -139,34 +120,18 @@ def _description(server: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            **_session.ARGUMENTS,
-            "wishes": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_cloud(
+        apply,
+        {
+            "wishes": wishes(
+                {
                     "server": {"type": "str", "required": True},
                     "name": {"type": "str", "default": ""},
                     "created": {"type": "str", "required": True},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    params = module.params
-    try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params["wishes"], module.check_mode)
-    except (BadCloud, JournalError, Unavailable, ChangeFailed) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":

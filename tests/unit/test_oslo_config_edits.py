@@ -10,9 +10,9 @@ import os
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._oslo_files import fingerprint
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
-from ansible_collections.stackmend.openstack.plugins.module_utils._oslo_edits import EditError, apply
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
+from ansible_collections.stackmend.openstack.plugins.module_utils._oslo_edits import apply
 from ansible_collections.stackmend.openstack.plugins.modules import oslo_config as module
 
 
@@ -105,7 +105,7 @@ def test_of_a_multi_valued_option_the_judged_line_is_changed():
 
 
 def test_a_value_of_two_lines_is_refused():
-    with pytest.raises(EditError, match="more than one line"):
+    with pytest.raises(ChangeFailed, match="more than one line"):
         apply("", [present("x", "1\n[b]\ny=2")])
 
 
@@ -155,7 +155,7 @@ class TestModule:
         return {"edits": [{**full, **edit} for edit in edits], "restarts": [], **more}
 
     def run(self, root, params, check_mode=False):
-        return module.run(Tree(str(root)), Journal("/journal", "run-1", str(root)), params, check_mode)
+        return module.apply(Journal("/journal", "run-1", str(root)), params, check_mode)
 
     def test_several_files_are_one_call_and_can_be_undone(self, tmp_path):
         for name in ("a.conf", "b.conf"):
@@ -183,12 +183,12 @@ class TestModule:
         params = self.params(
             {"path": "/a.conf", "option": "x", "value": "2"}, {"path": "/b.conf", "option": "x", "value": "2"}
         )
-        with pytest.raises(EditError, match=r"/b.conf line 1 cannot be parsed .* nothing was changed"):
+        with pytest.raises(ChangeFailed, match=r"/b.conf line 1 cannot be parsed .* nothing was changed"):
             self.run(tmp_path, params)
         assert (tmp_path / "a.conf").read_text() == "[DEFAULT]\nx = 1\n"
 
     def test_a_missing_file_is_gone_for_a_finding_and_a_mistake_for_a_wish(self, tmp_path):
         wish = {"path": "/a.conf", "option": "x", "value": "2"}
-        with pytest.raises(EditError, match=r"/a\.conf does not exist"):
+        with pytest.raises(ChangeFailed, match=r"/a\.conf does not exist"):
             self.run(tmp_path, self.params(wish))
         assert self.run(tmp_path, self.params({**wish, "expect": "0", "subject": "it"}))["gone"] == ["it"]

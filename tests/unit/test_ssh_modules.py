@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
 from ansible_collections.stackmend.openstack.plugins.modules import migration_ssh_identity as identity
 from ansible_collections.stackmend.openstack.plugins.modules import migration_ssh_trust as trust
 
@@ -47,7 +48,8 @@ class Compute:
         }
 
     def have_identity(self, check_mode: bool = False, generate: bool = True) -> dict[str, Any]:
-        return identity.apply(self.tree, self.journal, "nova", "compute1", generate, check_mode)
+        params = {"user": "nova", "name": "compute1", "generate": generate}
+        return identity.apply(self.journal, params, check_mode)
 
     def have_trust(self, *identities: dict[str, Any], apply: bool = True) -> list[dict[str, str]]:
         changes, _ = trust.plan(self.tree, "nova", "/bin/sh", [HOST], identities or (IDENTITY,))
@@ -159,7 +161,7 @@ def test_a_key_that_is_still_to_be_made_is_announced_and_not_written(compute: Co
 
 
 def test_a_host_key_that_could_not_be_read_is_not_trusted(compute: Compute) -> None:
-    with pytest.raises(trust.TrustError, match="the host keys of compute2 could not be read"):
+    with pytest.raises(ChangeFailed, match="the host keys of compute2 could not be read"):
         compute.have_trust({**IDENTITY, "host_keys": []})
     assert not compute.ssh.exists()
 
@@ -174,19 +176,19 @@ def test_nothing_is_written_through_a_link(compute: Compute, name: str) -> None:
     else:
         elsewhere.mkdir()
         compute.ssh.symlink_to("/elsewhere")
-    with pytest.raises(trust.TrustError, match="is a symbolic link"):
+    with pytest.raises(ChangeFailed, match="is a symbolic link"):
         compute.have_trust()
 
 
 def test_a_user_that_is_not_there_is_a_sentence(compute: Compute) -> None:
     (compute.root / "etc/passwd").write_text("")
-    with pytest.raises(trust.TrustError, match="there is no user nova"):
+    with pytest.raises(ChangeFailed, match="there is no user nova"):
         compute.have_trust()
-    with pytest.raises(identity.IdentityError, match="compute1 has no user nova"):
+    with pytest.raises(ChangeFailed, match="compute1 has no user nova"):
         compute.have_identity()
 
 
 def test_the_shell_of_a_directory_tree_is_not_set(compute: Compute) -> None:
     compute.set_shell("/usr/sbin/nologin")
-    with pytest.raises(trust.TrustError, match="only be set on a running host"):
+    with pytest.raises(ChangeFailed, match="only be set on a running host"):
         compute.have_trust()

@@ -23,12 +23,18 @@ from __future__ import annotations
 # What `python -c` runs for nova-manage: the entry point itself, wherever its script was put.
 NOVA_MANAGE = "import sys; sys.argv[0] = 'nova-manage'; from nova.cmd.manage import main; sys.exit(main())"
 
-PROGRAM = r"""
+# How every program begins: with the request, and the environment of the service it stands in for.
+PRELUDE = r"""
 import json, os, sys
 request = json.load(sys.stdin)
 for name in [n for n in os.environ if n.startswith("OS_") and n != "OS_NOVA_DISABLE_EVENTLET_PATCHING"]:
     del os.environ[name]
 os.environ.update(request["environment"])
+"""
+
+PROGRAM = (
+    PRELUDE
+    + r"""
 from importlib import metadata
 import nova.conf
 from nova import config, context, objects
@@ -154,3 +160,4 @@ answer = {"read": read, "map_servers": map_servers, "unmap_servers": unmap_serve
     request["do"]](context.get_admin_context())
 sys.stdout.write("\n" + json.dumps(answer, separators=(",", ":")) + "\n")
 """
+)

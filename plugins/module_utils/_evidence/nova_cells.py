@@ -29,7 +29,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     if through is None:
         return None
     try:
-        answer: dict[str, Any] = ask(through, "read")
+        answer: dict[str, Any] = ask(through, PROGRAM, do="read")
     except _interpreter.ProgramFailed as failure:
         raise Unavailable(f"nova's cells could not be read: {' '.join(through['python'])} {failure}") from failure
     gaps = [
@@ -66,11 +66,11 @@ def find(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     }
 
 
-def ask(through: Mapping[str, Any], do: str, **more: Any) -> Any:
-    """Run the program. Raises ProgramFailed."""
-    request = {"arguments": through["arguments"], "environment": through["environment"], "do": do, **more}
-    command = _interpreter.isolated(through["python"], PROGRAM)
-    return _interpreter.ask(command, request, user=through["user"], environment=THREADS, seconds=SECONDS)
+def ask(through: Mapping[str, Any], program: str, **request: Any) -> Any:
+    """Run a program that begins with _cells_program.PRELUDE by nova's interpreter. Raises ProgramFailed."""
+    known = {"arguments": through["arguments"], "environment": through["environment"]}
+    command = _interpreter.isolated(through["python"], program)
+    return _interpreter.ask(command, {**known, **request}, user=through["user"], environment=THREADS, seconds=SECONDS)
 
 
 # nova's own advice for programs that must not be patched by eventlet; releases that know no such variable ignore it.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a change of an API object is undone, by the kind of its journal entry."""
+"""How changes are undone that take more than files: by the APIs, and by nova's own programs; by the kind of entry."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import Any
 
 from . import (
     _catalog_service,
+    _cell_mappings,
     _flavor_extra_specs,
     _image_properties,
     _image_replacement,
     _placement_allocation,
+    _server_image_properties,
     _server_power,
     _service_role,
 )
+from ._journal import Undo
 from ._session import Cloud
 
 # (cloud, entry, check mode) -> (status, reason), as Journal.undo has them. Raises ChangeFailed or Unavailable.
@@ -31,4 +34,10 @@ CLOUD_UNDO: dict[str, CloudUndo] = {
     "placement_allocation": _placement_allocation.undo,
     "server_power": _server_power.undo,
     "role_assignment": _service_role.undo,
+}
+# Where nova's own programs are (_nova_programs.py).
+NOVA_UNDO: dict[str, Undo] = {
+    "host_mapping": _cell_mappings.undo_host,
+    "server_image_properties": _server_image_properties.undo,
+    "server_mapping": _cell_mappings.undo_server,
 }

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The frame of every module that changes something: its common options, its journal, what it shows, and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Union
+
+from ansible.module_utils.basic import AnsibleModule
+
+from . import _journal, _session
+from ._journal import Journal, JournalError, open_journal
+from ._model import ChangeFailed, Unavailable
+from ._session import BadCloud, Cloud, connect
+
+FAILURES = (BadCloud, ChangeFailed, JournalError, Unavailable)
+Options = Mapping[str, Any]
+Result = dict[str, Any]
+
+
+def wishes(options: Options) -> dict[str, Any]:
+    """The option of a list of wishes, each of these options; the subject is that of the finding that it remedies."""
+    subject = {"subject": {"type": "str", "default": ""}}
+    return {"type": "list", "elements": "dict", "required": True, "options": {**options, **subject}}
+
+
+def change_host(apply: Callable[[Journal, Options, bool], Result], options: Options) -> None:
+    """Be a module that changes its host.
+
+    apply: (journal, parameters, check mode) -> result; one of FAILURES, whose sentence is the module's message, where it
+    cannot.
+    """
+    module = AnsibleModule(argument_spec={**_journal.ARGUMENTS, **options}, supports_check_mode=True)
+    try:
+        journal = open_journal(module.params)
+        result = apply(journal, module.params, module.check_mode)
+    except FAILURES as failure:
+        module.fail_json(msg=str(failure), **getattr(failure, "done", {}))
+    module.exit_json(run_id=journal.run_id, **result)
+
+
+def change_cloud(apply: Callable[[Cloud, Journal, Options, bool], Result], options: Options) -> None:
+    """Be a module that changes a cloud through its APIs; as change_host, with the cloud first."""
+    module = AnsibleModule(
+        argument_spec={**_journal.ARGUMENTS, **_session.ARGUMENTS, **options}, supports_check_mode=True
+    )
+    params = module.params
+    try:
+        cloud = connect(
+            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
+        )
+        journal = open_journal(params)
+        result = apply(cloud, journal, params, module.check_mode)
+    except FAILURES as failure:
+        module.fail_json(msg=str(failure), **getattr(failure, "done", {}))
+    module.exit_json(run_id=journal.run_id, **result)
+
+
+def difference(title: str, before: str, after: str) -> dict[str, str]:
+    """One entry of a result's diff: what is there, and what would be."""
+    return {"before_header": title, "after_header": title, "before": before, "after": after}
+
+
+def lines(values: Union[Mapping[str, Any], Iterable[str]]) -> str:
+    """Each value on a line of its own; of a mapping as name=value, by name, less what is None."""
+    if isinstance(values, Mapping):
+        values = [f"{name}={value}" for name, value in sorted(values.items()) if value is not None]
+    return "".join(f"{value}\n" for value in values)
