@@ -7,9 +7,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 DOCUMENTATION = r"""
 module: server_power
 short_description: Stop or start servers, and tell which
@@ -56,6 +53,9 @@ run_id:
   returned: success
   type: str
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.stackmend.openstack.plugins.module_utils import _server_power as power
 from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_cloud, difference
