@@ -100,6 +100,8 @@ addresses:
 """
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
@@ -109,39 +111,42 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._readers impor
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, connect
 from ansible_collections.stackmend.openstack.plugins.module_utils._settings import OBSERVATION_SECONDS, STUCK_SECONDS
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    **ARGUMENTS,
+    "faults": {"type": "list", "elements": "str", "default": []},
+    "guest_agent": {
+        "type": "str",
+        "choices": ["required", "quiesce_only", "ignore"],
+        "default": "required",
+    },
+    "image_content": {"type": "str", "choices": ["suspects", "all", "none"], "default": "suspects"},
+    "observation_seconds": {"type": "float", "default": OBSERVATION_SECONDS},
+    "stuck_seconds": {"type": "float", "default": STUCK_SECONDS},
+}
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            "faults": {"type": "list", "elements": "str", "default": []},
-            "guest_agent": {
-                "type": "str",
-                "choices": ["required", "quiesce_only", "ignore"],
-                "default": "required",
-            },
-            "image_content": {"type": "str", "choices": ["suspects", "all", "none"], "default": "suspects"},
-            "observation_seconds": {"type": "float", "default": OBSERVATION_SECONDS},
-            "stuck_seconds": {"type": "float", "default": STUCK_SECONDS},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        faults = select(module.params["faults"])
-        cloud = connect(module.params["cloud"], module.params["clouds_file"], timeout=module.params["api_timeout"])
-    except (UnknownFault, BadCloud) as error:
-        module.fail_json(msg=str(error))
-    reader = CloudReader(cloud, module.params)
+
+def look(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The faults of a cloud as the module returns them. Raises UnknownFault or BadCloud."""
+    faults = select(params["faults"])
+    cloud = connect(params["cloud"], params["clouds_file"], timeout=params["api_timeout"])
+    reader = CloudReader(cloud, params)
     here = Target("cloud", cloud.name)
-    always = {"settings": {name: module.params[name] for name in ("guest_agent", "stuck_seconds")}}
+    always = {"settings": {name: params[name] for name in ("guest_agent", "stuck_seconds")}}
     result = examine(faults, "cloud", reader, here, always)
     again = suspicious(result, faults)
     if again:
-        time.sleep(module.params["observation_seconds"])
-        result = seen_twice(result, examine(again, "cloud", CloudReader(cloud, module.params), here, always), again)
-    module.exit_json(
-        changed=False, objects=reader.objects, addresses=reader.addresses, requests=dict(cloud.requests), **result
-    )
+        time.sleep(params["observation_seconds"])
+        result = seen_twice(result, examine(again, "cloud", CloudReader(cloud, params), here, always), again)
+    return {"objects": reader.objects, "addresses": reader.addresses, "requests": dict(cloud.requests), **result}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    try:
+        result = look(module.params)
+    except (UnknownFault, BadCloud) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

@@ -141,6 +141,9 @@ observations:
   type: dict
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
@@ -148,55 +151,59 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tre
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import host_reader
 
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "faults": {"type": "list", "elements": "str", "default": []},
-            "host": {"type": "str", "required": True},
-            "groups": {"type": "list", "elements": "str", "default": []},
-            "root": {"type": "path", "default": "/"},
-            "compute_groups": {
-                "type": "list",
-                "elements": "str",
-                "default": ["computes", "compute", "Compute", "compute_hosts", "nova_compute"],
-            },
-            "service_python": {"type": "raw"},
-            "config_files": {"type": "dict", "default": {}},
-            "restart_commands": {"type": "dict", "default": {}},
-            "releases": {"type": "dict", "default": {}},
-            "migration_peers": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "address": {"type": "str", "required": True},
-                    "port": {"type": "int", "default": 22},
-                },
-            },
-            "nova_user": {"type": "str", "default": "nova"},
-            "service_commands": {"type": "dict", "default": {}},
-            "nova_exec": {"type": "list", "elements": "str", "default": []},
-            "script_paths": {"type": "list", "elements": "path", "default": []},
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "faults": {"type": "list", "elements": "str", "default": []},
+    "host": {"type": "str", "required": True},
+    "groups": {"type": "list", "elements": "str", "default": []},
+    "root": {"type": "path", "default": "/"},
+    "compute_groups": {
+        "type": "list",
+        "elements": "str",
+        "default": ["computes", "compute", "Compute", "compute_hosts", "nova_compute"],
+    },
+    "service_python": {"type": "raw"},
+    "config_files": {"type": "dict", "default": {}},
+    "restart_commands": {"type": "dict", "default": {}},
+    "releases": {"type": "dict", "default": {}},
+    "migration_peers": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 22},
         },
-        supports_check_mode=True,
-    )
-    try:
-        faults = select(module.params["faults"])
-    except UnknownFault as error:
-        module.fail_json(msg=str(error))
-    tree = Tree(module.params["root"])
+    },
+    "nova_user": {"type": "str", "default": "nova"},
+    "service_commands": {"type": "dict", "default": {}},
+    "nova_exec": {"type": "list", "elements": "str", "default": []},
+    "script_paths": {"type": "list", "elements": "path", "default": []},
+}
+
+
+def look(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The faults of a host as the module returns them. Raises UnknownFault, and NotADirectoryError for a wrong root."""
+    faults = select(params["faults"])
+    tree = Tree(params["root"])
     if not tree.is_dir("/"):
-        module.fail_json(msg=f"root {module.params['root']} is not a directory on {module.params['host']}")
-    host = {"name": module.params["host"], "root": tree.root, "groups": module.params["groups"]}
-    result = examine(
+        raise NotADirectoryError(f"root {params['root']} is not a directory on {params['host']}")
+    host = {"name": params["host"], "root": tree.root, "groups": params["groups"]}
+    return examine(
         faults,
         "host",
-        host_reader(tree, module.params),
+        host_reader(tree, params),
         Target("host", host["name"]),
-        {"host": host, "settings": {"compute_groups": module.params["compute_groups"]}},
+        {"host": host, "settings": {"compute_groups": params["compute_groups"]}},
     )
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = look(module.params)
+    except (UnknownFault, NotADirectoryError) as error:
+        module.fail_json(msg=str(error))
     module.exit_json(changed=False, **result)
 
 

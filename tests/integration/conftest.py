@@ -13,16 +13,24 @@ import shutil
 import socket
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import ansible_runner
 import pytest
-from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
+from ansible_collections.stackmend.openstack.plugins.module_utils import _settings
+from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS, select
+from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate
+from ansible_collections.stackmend.openstack.plugins.modules import cloud_fault_info, host_fault_info
 from stackmend_lab import Lab, breakers
 from stackmend_lab.hosts import Hosts
 from stackmend_lab.layout import SERVICES
+
+import stackmend
 
 # What running services write by themselves; everything else in a host's tree is state that only a remedy may change.
 _OWN_WRITINGS = ("/var/log/", "/var/lib/nova/", "/var/lib/glance/", "/var/lib/stackmend/")
@@ -41,9 +49,54 @@ class Place:
         """Everything that may not change without being asked: files with mode and owner, and images."""
         raise NotImplementedError
 
+    def look(self, faults: list[str], variables: dict[str, Any], hosts: list[str]) -> list[str]:
+        """What a diagnosis of these faults, on these hosts or on all, finds or does not know."""
+        report = stackmend.diagnose(self.inventory, faults=faults, limit=",".join(hosts) or None, variables=variables)
+        return [f"{found.fault}: {found.summary}" for found in report.findings] + [u.reason for u in report.unknown]
+
 
 class CloudPlace(Place):
     """The embedded lab."""
+
+    def look(self, faults: list[str], variables: dict[str, Any], hosts: list[str]) -> list[str]:
+        """The same by the modules and the filter of a diagnosis, called right here: a run of Ansible takes five seconds."""
+        given = {name: {**own, **variables} for name, own in self._hosts.items()}
+        everywhere = next(iter(given.values()))
+        run = _settings.settings({name.removeprefix("stackmend_"): value for name, value in everywhere.items()})
+        cloud = cloud_fault_info.look({**_options(cloud_fault_info.OPTIONS, everywhere), **run, "faults": faults})
+        of_hosts = {
+            name: host_fault_info.look(
+                {
+                    **_options(host_fault_info.ARGUMENTS, own),
+                    "host": name,
+                    "groups": own["group_names"],
+                    "faults": faults,
+                }
+            )
+            for name, own in given.items()
+            if not hosts or name in hosts
+        }
+        found = correlate(select(faults), of_hosts, cloud)
+        return [f"{entry['fault']}: {entry['summary']}" for entry in found["findings"]] + [
+            entry["reason"] for entry in found["unknown"]
+        ]
+
+    @cached_property
+    def _hosts(self) -> dict[str, dict[str, Any]]:
+        """The variables of each host of the inventory, as a playbook has them."""
+        names = "query('ansible.builtin.varnames', '^stackmend_')"
+        variables = f"dict({names} | zip(query('ansible.builtin.vars', *{names})))"
+        with tempfile.TemporaryDirectory() as private:
+            run = ansible_runner.run(
+                private_data_dir=private,
+                inventory=str(self.inventory),
+                host_pattern="all",
+                module="ansible.builtin.debug",
+                module_args=f"msg={{{{ {variables} | combine({{'group_names': group_names}}) }}}}",
+                quiet=True,
+            )
+            told = [event["event_data"] for event in run.events if event["event"] == "runner_on_ok"]
+        return {data["host"]: data["res"]["msg"] for data in told}
 
     def state(self) -> dict[str, Any]:
         files = {}
@@ -57,6 +110,11 @@ class CloudPlace(Place):
         with self.subject.cloud() as cloud:
             images = {image["id"]: _image(image) for image in cloud.image.get("/images?limit=500").json()["images"]}
         return {"files": files, "images": images, **_rows(self.subject.layout.data)}
+
+
+def _options(arguments: dict[str, dict[str, Any]], variables: dict[str, Any]) -> dict[str, Any]:
+    """A module's options, each from the variable of its name, as the playbooks give them."""
+    return {name: variables.get(f"stackmend_{name}", spec.get("default")) for name, spec in arguments.items()}
 
 
 # What each service keeps of a cloud, by database and table; a fault that lies in another table adds it here.

@@ -198,18 +198,15 @@ def test_near_misses(broken: tuple[Any, Place]) -> None:
     assert len(breaker.near_misses) >= 2
     raised = {}
     variables = {**place.variables, **breaker.variables}
-    family = _family(breaker.fault)
     # A near miss lives on the host that the breaker breaks; faults that compare hosts or images look everywhere.
-    hosts = None
-    if not FAULTS[breaker.fault].correlated:
-        hosts = ",".join(name for kind, name, _certainty in EXPECTED[breaker.fault] if kind == "host") or None
+    hosts = [] if FAULTS[breaker.fault].correlated else [n for kind, n, _ in EXPECTED[breaker.fault] if kind == "host"]
     for name, make in breaker.near_misses.items():
         make(place.subject)
         try:
             assert breaker.symptom(place.subject) is None, f"{name}: nothing is wrong in the real component"
-            report = stackmend.diagnose(place.inventory, faults=family, limit=hosts, variables=variables)
-            if report.findings or report.unknown:
-                raised[name] = [(f.fault, f.summary) for f in report.findings] + [u.reason for u in report.unknown]
+            said = place.look(_family(breaker.fault), variables, hosts)
+            if said:
+                raised[name] = said
         finally:
             breaker.mend(place.subject)
     assert raised == {}, "3: near misses raise nothing"
