@@ -14,11 +14,11 @@ import socket
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ansible_runner
 import pytest
@@ -36,6 +36,13 @@ import stackmend
 _OWN_WRITINGS = ("/var/log/", "/var/lib/nova/", "/var/lib/glance/", "/var/lib/stackmend/")
 
 
+class Seen(NamedTuple):
+    """What was found, as (fault, type and name of the target, certainty, summary), and the reasons of what is unknown."""
+
+    found: list[tuple[str, str, str, str, str]]
+    unknown: list[str]
+
+
 @dataclass
 class Place:
     """Somewhere that can be broken: what a breaker is given, how it is diagnosed, and what its state is."""
@@ -49,16 +56,17 @@ class Place:
         """Everything that may not change without being asked: files with mode and owner, and images."""
         raise NotImplementedError
 
-    def look(self, faults: list[str], variables: dict[str, Any], hosts: list[str]) -> list[str]:
-        """What a diagnosis of these faults, on these hosts or on all, finds or does not know."""
+    def look(self, faults: list[str], variables: dict[str, Any], hosts: Sequence[str] = ()) -> Seen:
+        """What a diagnosis of these faults, on these hosts or on all, finds and does not know."""
         report = stackmend.diagnose(self.inventory, faults=faults, limit=",".join(hosts) or None, variables=variables)
-        return [f"{found.fault}: {found.summary}" for found in report.findings] + [u.reason for u in report.unknown]
+        found = [(f.fault, f.target.type, f.target.name, f.certainty, f.summary) for f in report.findings]
+        return Seen(found, [entry.reason for entry in report.unknown])
 
 
 class CloudPlace(Place):
     """The embedded lab."""
 
-    def look(self, faults: list[str], variables: dict[str, Any], hosts: list[str]) -> list[str]:
+    def look(self, faults: list[str], variables: dict[str, Any], hosts: Sequence[str] = ()) -> Seen:
         """The same by the modules and the filter of a diagnosis, called right here: a run of Ansible takes five seconds."""
         given = {name: {**own, **variables} for name, own in self._hosts.items()}
         everywhere = next(iter(given.values()))
@@ -76,10 +84,12 @@ class CloudPlace(Place):
             for name, own in given.items()
             if not hosts or name in hosts
         }
-        found = correlate(select(faults), of_hosts, cloud)
-        return [f"{entry['fault']}: {entry['summary']}" for entry in found["findings"]] + [
-            entry["reason"] for entry in found["unknown"]
+        all_of_it = correlate(select(faults), of_hosts, cloud)
+        found = [
+            (entry["fault"], entry["target"]["type"], entry["target"]["name"], entry["certainty"], entry["summary"])
+            for entry in all_of_it["findings"]
         ]
+        return Seen(found, [entry["reason"] for entry in all_of_it["unknown"]])
 
     @cached_property
     def _hosts(self) -> dict[str, dict[str, Any]]:

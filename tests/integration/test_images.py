@@ -66,7 +66,7 @@ def test_three_faults_of_an_image_are_one_request(lab: Lab, changes: Changes, tm
     )
     (step,) = planned["steps"]
     cloud = _cloud(lab, writable=True)
-    result = apply(cloud, Journal(str(tmp_path), "run"), step["vars"]["image_properties_wishes"], False)
+    result = apply(cloud, Journal(str(tmp_path), "run"), {"wishes": step["vars"]["image_properties_wishes"]}, False)
     assert result["changed"]
     assert cloud.requests["PATCH"] == 1
     assert sum(count for method, count in cloud.requests.items() if method not in ("GET", "TOKEN")) == 1

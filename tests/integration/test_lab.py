@@ -70,7 +70,7 @@ def test_a_stopped_compute_goes_down_and_comes_back(lab: Lab) -> None:
 
 def test_the_restart_command_of_a_compute_says_what_nova_refuses(lab: Lab) -> None:
     breaker = breakers.load("config_value_invalid")
-    command = [str(lab.layout.restart_command), "HOST-34"]
+    command = [str(lab.layout.command("restart")), "HOST-34"]
     breaker.break_(lab)
     try:
         refused = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)

@@ -98,7 +98,7 @@ def test_what_changed_between_finding_and_fix_is_left_alone(lab: Lab, many_image
     with lab.cloud() as cloud:
         cloud.image.update_image(many_images[0], hw_cdrom_bus="scsi")
         writable = connect("stackmend-lab", str(lab.clouds_file), writable=True)
-        result = apply(writable, Journal(str(tmp_path), "run"), wishes, check_mode=False)
+        result = apply(writable, Journal(str(tmp_path), "run"), {"wishes": wishes}, check_mode=False)
         assert result["gone"] == [f"{many_images[0]} hw_cdrom_bus"]
         assert len(result["diff"]) == 4
         assert cloud.image.get(f"/images/{many_images[0]}").json()["hw_cdrom_bus"] == "scsi"

@@ -230,21 +230,6 @@ def effective(service: Mapping[str, Any], view: Mapping[str, Any]) -> Effective:
     return Effective(((path, service["files"][path]) for path in view["files"]), view["environment"])
 
 
-def get(service: Mapping[str, Any], option: str, group: str = "DEFAULT", program: str = "", default: Any = None) -> Any:
-    """The effective value of an option as text (a list for a multi-valued one), deprecated names included.
-
-    program: whose view counts, such as "nova-compute"; without it, or where it is not found, the first view.
-    """
-    views = [v for v in service["views"] if program in v["programs"]] or service["views"][:1]
-    description = describe(service, normal(group), option) or {}
-    former = [(str(g), str(n)) for g, n in description.get("deprecated", ())]
-    for view in views:
-        found = effective(service, view).raw(group, option, former, bool(description.get("multi")))
-        if found is not None:
-            return found[0]
-    return default
-
-
 def is_secret(option: str, description: Optional[Mapping[str, Any]] = None, value: str = "") -> bool:
     """Whether a value must not be told: marked secret by the service, named like one, or a URL with a password."""
     if _URL_WITH_PASSWORD.search(value):

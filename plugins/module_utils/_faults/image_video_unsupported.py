@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from .._evidence import _image_property_names as known
-from .._evidence import oslo_config
 from .._model import Certainty, Evidence, Fault, Finding, Risk
 from . import _config, _copies, _images
 
@@ -22,10 +21,10 @@ TRAIT = "COMPUTE_GRAPHICS_MODEL_"
 def observe_host(evidence: Evidence) -> Optional[dict[str, Any]]:
     """Whether a nova-scheduler here sends images only to computes that have their graphics model; and nova-manage."""
     seen = _copies.observe_host(evidence) or {}
-    nova = _config.services(evidence).get("nova")
-    if nova is not None and any("nova-scheduler" in view["programs"] for view in nova["views"]):
-        value = oslo_config.get(nova, "image_metadata_prefilter", "scheduler", "nova-scheduler", "false")
-        seen["prefilter"] = str(value).strip().lower() in _config.TRUE
+    scheduler = evidence["scheduler"]
+    if scheduler is not None:
+        value = scheduler["options"].get("scheduler.image_metadata_prefilter", "false")
+        seen["prefilter"] = value.strip().lower() in _config.TRUE
     return seen or None
 
 
@@ -145,7 +144,7 @@ FAULT = Fault(
     fix="Remove hw_video_model, so that nova chooses (virtio on x86 and aarch64, vga on POWER). It reaches servers that are "
     "created or rebuilt afterwards; on approval a server is stopped, given a model with nova-manage image_property set, and "
     "started.",
-    host_evidence=("config_files", "nova_manage"),
+    host_evidence=("scheduler", "nova_manage"),
     cloud_evidence=("images", "hypervisors", "graphics_models", "servers"),
     observe_host=observe_host,
     observe_cloud=observe_cloud,
