@@ -357,6 +357,13 @@ def _units(tree: Tree, running: set[str]) -> Iterator[Program]:
         )
 
 
+def unit_settings(tree: Tree, unit: str) -> dict[str, list[str]]:
+    """What a unit's file and drop-ins say: {key: [values]}; nothing for a unit that has no file."""
+    name = re.sub(r"@[^.]*\.", "@.", unit)
+    path = next((p for d in UNIT_DIRECTORIES for p in (f"{d}/{unit}", f"{d}/{name}") if tree.exists(p)), None)
+    return _unit_settings(tree, unit, path) if path else {}
+
+
 def _unit_settings(tree: Tree, unit: str, path: str) -> dict[str, list[str]]:
     dropins = {os.path.basename(p): p for d in reversed(UNIT_DIRECTORIES) for p in tree.glob(f"{d}/{unit}.d/*.conf")}
     settings: dict[str, list[str]] = {}
