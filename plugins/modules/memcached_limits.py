@@ -111,20 +111,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, wishes
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._journal import (
-    ARGUMENTS,
-    Journal,
-    JournalError,
-    open_journal,
-)
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 from ansible_collections.stackmend.openstack.plugins.module_utils._memcached_files import (
     STYLES,
     limit_in,
     with_limit,
 )
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
 
 # Read after every drop-in that a deployment tool is likely to have written.
 _DROP_IN = "/etc/systemd/system/{unit}.d/zz-open-files.conf"
@@ -146,10 +141,7 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
         if not changed:
             continue
         edited.append(wish["unit"])
-        diff += [
-            {"before_header": path, "after_header": path, "before": before or "", "after": after}
-            for path, (before, after) in changed.items()
-        ]
+        diff += [difference(path, before or "", after) for path, (before, after) in changed.items()]
         if check_mode:
             continue
         if tree.is_live:
@@ -171,7 +163,7 @@ def _texts(tree: Tree, wish: Mapping[str, Any]) -> Any:
     try:
         before = tree.read_text(path)
     except FileNotFoundError:
-        raise Unavailable(f"{path} does not exist; nothing was changed. Correct the path or create the file") from None
+        raise ChangeFailed(f"{path} does not exist; nothing was changed. Correct the path or create the file") from None
     now = limit_in(before, wish["style"]) or 0
     enough = now >= wish["max_connections"]
     if not enough and wish["expect"] is not None and now != wish["expect"]:
@@ -190,14 +182,11 @@ def _texts(tree: Tree, wish: Mapping[str, Any]) -> Any:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **ARGUMENTS,
-            "instances": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
+    change_host(
+        apply,
+        {
+            "instances": wishes(
+                {
                     "unit": {"type": "str", "default": "memcached.service"},
                     "path": {"type": "path", "required": True},
                     "style": {"type": "str", "required": True, "choices": list(STYLES)},
@@ -205,18 +194,10 @@ def main() -> None:
                     "open_files": {"type": "int", "default": 0},
                     "expect": {"type": "int"},
                     "address": {"type": "str", "default": "127.0.0.1:11211"},
-                    "subject": {"type": "str", "default": ""},
-                },
-            },
+                }
+            ),
         },
-        supports_check_mode=True,
     )
-    try:
-        journal = open_journal(module.params)
-        result = apply(journal, module.params, module.check_mode)
-    except (JournalError, Unavailable) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(run_id=journal.run_id, **result)
 
 
 if __name__ == "__main__":
