@@ -311,8 +311,8 @@ CLOUD_KINDS = frozenset(
         "server_power",
     ]
 )
-# Changes that nova's own programs made on a host that has them (_undo.py).
-NOVA_KINDS = frozenset(["host_mapping", "server_image_properties", "server_mapping"])
+# Changes that programs of a host made, nova's own and the database server's, where they are (_undo.py).
+NOVA_KINDS = frozenset(["database_grant", "host_mapping", "server_image_properties", "server_mapping"])
 KINDS = frozenset(UNDO) | CLOUD_KINDS | NOVA_KINDS | {"restart"}
 
 

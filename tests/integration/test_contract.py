@@ -38,6 +38,7 @@ EXPECTED = {
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "compute_service_down": {("compute", "HOST-341", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
+    "database_grants_missing": {("host", "controller1", "certain")},
     "disk_overcommitted": {("hypervisor", "HOST-34", "certain")},
     "placement_capacity_exhausted": {("server", "too-many", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
@@ -81,6 +82,7 @@ def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Place]]:
         pytest.skip(f"{breaker.fault}: {hosts_cannot_run()}")
     place: Place = request.getfixturevalue("cloud_place" if breaker.needs == "cloud" else "hosts_place")
     breaker.mend(place.subject)
+    place.component = breaker.state
     try:
         yield breaker, place
     finally:
