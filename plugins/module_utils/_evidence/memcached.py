@@ -132,7 +132,7 @@ def _instance(tree: Tree, process: _Process) -> dict[str, Any]:
                 connections = max(connections, int(last["curr_connections"]))
             else:
                 answer, connections, last = again, _sockets(process.pid), first
-    if answer == "silent" and connections < 0.95 * limit:
+    if answer == "silent" and _descriptors(process.pid) < 0.95 * limit:
         raise Unavailable(f"{name} did not answer on {_shown(address)} although it has room for more connections")
     found: dict[str, Any] = {
         "name": name,
@@ -167,14 +167,19 @@ def _number(stats: Mapping[str, str], key: str) -> Optional[int]:
     return int(stats[key]) if stats.get(key, "").isdigit() else None
 
 
-def _sockets(pid: int) -> int:
-    """How many sockets a process holds, those that it listens on among them (as curr_connections counts)."""
+def _descriptors(pid: int, kind: str = "") -> int:
+    """How many files of a kind a process has open; memcached keeps some for itself of as many as it admits connections."""
     count = 0
     with os.scandir(f"/proc/{pid}/fd") as descriptors:
         for entry in descriptors:
             with contextlib.suppress(OSError):
-                count += os.readlink(entry.path).startswith("socket:")
+                count += os.readlink(entry.path).startswith(kind)
     return count
+
+
+def _sockets(pid: int) -> int:
+    """How many sockets a process holds, those that it listens on among them (as curr_connections counts)."""
+    return _descriptors(pid, "socket:")
 
 
 def _address(arguments: Sequence[str]) -> tuple[str, int]:
