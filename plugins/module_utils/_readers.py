@@ -16,6 +16,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
     from ._evidence import (
         accounts,
+        backends,
         compute,
         compute_process,
         databases,
@@ -31,6 +32,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
         "accounts": accounts.read,
+        "backends": backends.read,
         "compute": compute.read,
         "compute_process": compute_process.read,
         "databases": databases.read,

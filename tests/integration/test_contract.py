@@ -38,6 +38,7 @@ EXPECTED = {
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "compute_service_down": {("compute", "HOST-341", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
+    "controller_backends_differ": {("host", "controller2", "certain"), ("host", "controller3", "certain")},
     "database_grants_missing": {("host", "controller1", "certain")},
     "disk_overcommitted": {("hypervisor", "HOST-34", "certain")},
     "placement_capacity_exhausted": {("server", "too-many", "certain")},
