@@ -39,6 +39,7 @@ from ._faults import (
     placement_capacity_exhausted,
     scheduler_packs_hosts,
     server_stuck_scheduling,
+    service_process_stale,
     vif_plugging_masked,
 )
 from ._model import Fault
@@ -75,6 +76,7 @@ FAULTS: dict[str, Fault] = {
         placement_capacity_exhausted,
         scheduler_packs_hosts,
         server_stuck_scheduling,
+        service_process_stale,
         vif_plugging_masked,
     )
 }

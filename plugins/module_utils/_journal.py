@@ -292,10 +292,15 @@ def _undo_server_delete(tree: Tree, entry: Mapping[str, Any], check_mode: bool) 
     )
 
 
+def _undo_process_end(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    return "conflict", f"{entry['name']} was ended and is not started again: nothing that is meant to run started it"
+
+
 UNDO: dict[str, Undo] = {
     "file": _undo_file,
     "directory": _undo_directory,
     "login_shell": _undo_login_shell,
+    "process_end": _undo_process_end,
     "server_delete": _undo_server_delete,
     "service_start": _undo_service_start,
 }

@@ -27,6 +27,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         oslo_config,
         scheduler,
         scripts,
+        service_processes,
         ssh,
     )
 
@@ -44,6 +45,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         "oslo_config": oslo_config.read,
         "scheduler": scheduler.read,
         "scripts": scripts.read,
+        "service_processes": service_processes.read,
         "ssh": ssh.read,
     }
 

@@ -67,6 +67,7 @@ EXPECTED = {
     },
     "scheduler_packs_hosts": {("zone", "nova", "probable")},
     "server_stuck_scheduling": {("server", "never-built", "probable")},
+    "service_process_stale": {("host", "compute1", "certain")},
     "vif_plugging_masked": {("host", "HOST-34", "certain")},
 }
 

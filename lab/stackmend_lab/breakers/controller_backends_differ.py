@@ -4,32 +4,23 @@
 
 """F06: three controllers, of which one gives a RabbitMQ no credentials and one still names servers that are gone.
 
-The RabbitMQ of controller1 answers on two ports, which stand for the two members of a cluster. It and the memcached servers
-stay up until the hosts go: starting them takes longer than everything else.
+The memcached servers stay up until the hosts go, as the RabbitMQ does.
 """
 
 from __future__ import annotations
 
 from ..hosts import Hosts, Member
-from . import _nova_conf
+from . import _nova_conf, _rabbitmq
 from ._breaker import Breaker
 
 JOINING = (Member("controller2", "controllers", 12), Member("controller3", "controllers", 13))
 ALL = ("controller1", "controller2", "controller3")
 NOVA = ("nova-conductor", "nova-scheduler")
-LOGIN = "nova:lab-queue-secret"
-RABBITS = ("controller1:5672", "controller1:5673")
+LOGIN, RABBITS = _rabbitmq.LOGIN, _rabbitmq.MEMBERS
 CACHES = ("controller1:11211", "controller1:11212")
 URL = "rabbit://" + ",".join(f"{LOGIN}@{rabbit}" for rabbit in RABBITS) + "/"
 MAPPINGS = "/var/lib/nova/nova-api.sqlite"
 
-_RABBIT = f"""
-listeners.tcp.1 = 0.0.0.0:5672
-listeners.tcp.2 = 0.0.0.0:5673
-loopback_users = none
-default_user = {LOGIN.partition(":")[0]}
-default_pass = {LOGIN.partition(":")[2]}
-"""
 # oslo.messaging's own reading of the URL, and a login to each host as its driver makes it.
 _CONNECT = r"""
 import logging, sys, warnings
@@ -124,13 +115,12 @@ def _serve(hosts: Hosts) -> None:
     """Three controllers, and the servers that they are given."""
     hosts.join(*JOINING)
     hosts.must("controller1", ["systemctl", "stop", *NOVA])
+    _rabbitmq.start(hosts)
     start = (
-        "systemctl is-active --quiet rabbitmq-server || {"
-        " cat >/etc/rabbitmq/rabbitmq.conf; systemctl start rabbitmq-server; rm /etc/rabbitmq/rabbitmq.conf; };"
-        " for port in 11211 11212; do systemctl is-active --quiet lab-memcached-$port ||"
+        "for port in 11211 11212; do systemctl is-active --quiet lab-memcached-$port ||"
         " systemd-run --quiet --collect --unit=lab-memcached-$port memcached -u memcache -p $port; done"
     )
-    hosts.must("controller1", ["sh", "-ec", start], input=_RABBIT)
+    hosts.must("controller1", ["sh", "-ec", start])
 
 
 def _give(hosts: Hosts, name: str, url: str, caches: str = ",".join(CACHES)) -> None:

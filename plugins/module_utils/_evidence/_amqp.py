@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Log in to a RabbitMQ as a service would, and out again: AMQP 0-9-1 (amqp0-9-1.xml), as much of it as that takes.
+"""Log in to a RabbitMQ as a service would, ask for a queue, and out again: AMQP 0-9-1 (amqp0-9-1.xml), as much as that takes.
 
-Nothing is declared and no channel is opened; the broker sees a connection that is opened and closed.
+Nothing is declared: a queue is asked for passively, which tells how many consume it and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ _START, _START_OK, _TUNE, _TUNE_OK, _OPEN, _OPEN_OK, _CLOSE = 10, 11, 30, 31, 40
 
 class Login(NamedTuple):
     """What a broker said. answer: "ok", "refused" (not this login), "no virtual host", "no answer" or "not a broker"; cluster:
-    the name of its cluster, where it tells."""
+    the name of its cluster, where it tells; consumers: of the queue that was asked for, 0 where there is no such queue, None
+    where that could not be asked."""
 
     answer: str
     cluster: str = ""
+    consumers: Optional[int] = None
 
 
 class _Unexpected(Exception):
@@ -32,9 +34,14 @@ class _Unexpected(Exception):
 
 
 def log_in(
-    address: tuple[str, int], user: str, password: str, virtual_host: str, tls: Optional[ssl.SSLContext] = None
+    address: tuple[str, int],
+    user: str,
+    password: str,
+    virtual_host: str,
+    tls: Optional[ssl.SSLContext] = None,
+    queue: str = "",
 ) -> Login:
-    """Try one login; never raises for what the other side does."""
+    """Try one login, and ask for a queue if one is named; never raises for what the other side does."""
     cluster = ""
     stage = ""
     try:
@@ -60,12 +67,25 @@ def log_in(
                 method, _body = _receive(link)
                 if method != _OPEN_OK:
                     return Login("no virtual host", cluster)
+                consumers = _consumers(link, queue) if queue else None
                 _send(link, _CLOSE, struct.pack(">H", 200) + _short("") + b"\0\0\0\0")
-                return Login("ok", cluster)
+                return Login("ok", cluster, consumers)
     except (_Unexpected, ssl.SSLError, UnicodeError, struct.error, IndexError):
         return Login("not a broker")
     except (OSError, EOFError):
         return Login(stage or "no answer", cluster)
+
+
+def _consumers(link: socket.socket, queue: str) -> Optional[int]:
+    """How many consume a queue (queue.declare, passive)."""
+    _send(link, 10, _short(""), section=20, channel=1)
+    _receive(link, section=20, channel=1)
+    _send(link, 10, b"\0\0" + _short(queue) + b"\x01\0\0\0\0", section=50, channel=1)
+    method, body = _receive(link, section=None, channel=1)
+    if method == 11:
+        return int(struct.unpack(">I", body[-4:])[0])
+    # channel.close: 404 for a queue that is not there
+    return 0 if method == 40 and struct.unpack(">H", body[:2])[0] == 404 else None
 
 
 def _short(text: str) -> bytes:
@@ -77,19 +97,19 @@ def _long(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def _send(link: socket.socket, method: int, arguments: bytes) -> None:
-    payload = struct.pack(">HH", 10, method) + arguments
-    link.sendall(struct.pack(">BHI", 1, 0, len(payload)) + payload + b"\xce")
+def _send(link: socket.socket, method: int, arguments: bytes, section: int = 10, channel: int = 0) -> None:
+    payload = struct.pack(">HH", section, method) + arguments
+    link.sendall(struct.pack(">BHI", 1, channel, len(payload)) + payload + b"\xce")
 
 
-def _receive(link: socket.socket) -> tuple[int, bytes]:
-    """(method of the class connection, its arguments)."""
-    kind, _channel, size = struct.unpack(">BHI", _exactly(link, 7))
-    if kind != 1 or not 4 <= size < 1 << 20:
+def _receive(link: socket.socket, section: Optional[int] = 10, channel: int = 0) -> tuple[int, bytes]:
+    """(method, its arguments); of any class where none is named."""
+    kind, there, size = struct.unpack(">BHI", _exactly(link, 7))
+    if kind != 1 or there != channel or not 4 <= size < 1 << 20:
         raise _Unexpected
     payload = _exactly(link, size + 1)
-    section, method = struct.unpack(">HH", payload[:4])
-    if section != 10:
+    found, method = struct.unpack(">HH", payload[:4])
+    if section is not None and found != section:
         raise _Unexpected
     return method, payload[4:-1]
 

@@ -94,7 +94,7 @@ def _lists(
     found = effective.raw("DEFAULT", "transport_url")
     url = _transport_url.parse(effective.text("DEFAULT", "transport_url")) if found else None
     if found and url and url.transport in _RABBIT and url.nodes:
-        tls = _tls(url, effective)
+        tls = tls_of(url, effective)
         servers = [
             {
                 **_server(node.host, node.port),
@@ -173,7 +173,7 @@ def _server(host: str, port: int) -> dict[str, Any]:
     return {**found, "answer": "", "cluster": "", "with_first": ""}
 
 
-def _tls(url: _transport_url.TransportURL, effective: Effective) -> Optional[ssl.SSLContext]:
+def tls_of(url: _transport_url.TransportURL, effective: Effective) -> Optional[ssl.SSLContext]:
     """How the services themselves speak to the broker: without a CA file they check no certificate (kombu)."""
     group = "oslo_messaging_rabbit"
     on = url.query.get("ssl", effective.text(group, "ssl", "false"))
