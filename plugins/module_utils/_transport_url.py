@@ -66,7 +66,7 @@ def with_hosts(url: str, hosts: Iterable[str]) -> Optional[str]:
     """The same URL with these hosts ("host:port"), each with the credentials that the URL has for it, or else for the first
     that has any; None where it has none at all. Everything is kept as it is written, escapes too."""
     parts = urlsplit(url)
-    written = {}
+    written: dict[tuple[str, int], str] = {}
     for entry in parts.netloc.split(","):
         credentials, at, address = entry.rpartition("@")
         if at and ":" in credentials:

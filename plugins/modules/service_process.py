@@ -144,9 +144,10 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
         if command is None or not _is(command, wish["program"]):
             gone.append(wish["subject"] or f"pid {wish['pid']}")
             continue
-        if _main_pid(_unit(wish["pid"])) == wish["pid"]:
+        unit = _unit(wish["pid"])
+        if _main_pid(unit) == wish["pid"]:
             raise ChangeFailed(
-                f"pid {wish['pid']} is the main process of {_unit(wish['pid'])}, which would start it again; stop that unit instead"
+                f"pid {wish['pid']} is the main process of {unit}, which would start it again; stop the unit"
             )
         line = f"pid {wish['pid']}: {' '.join(command)}\n"
         diff.append(difference(f"processes of {wish['program']}", line, ""))

@@ -79,8 +79,8 @@ def workers_of_one(hosts: Hosts) -> None:
     _fake_compute(hosts, "fake:/")
     hosts.must(HOST, ["systemctl", "start", "nova-compute"])
     child = (
-        "systemd-run --quiet --collect --unit=lab-other-compute --uid=nova sh -c"
-        " 'exec -a nova-rootwrap-daemon sleep 600'; sleep 3; touch /etc/nova/nova.conf.bak"
+        "systemd-run --quiet --collect --unit=lab-other-compute --uid=nova bash -c"
+        " 'exec -a /usr/bin/nova-rootwrap-daemon sleep 600'; sleep 3; touch /etc/nova/nova.conf.bak"
     )
     hosts.must(HOST, ["bash", "-c", child])
 

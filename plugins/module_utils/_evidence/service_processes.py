@@ -6,9 +6,9 @@
 
 The result:
   {"processes": [{
-     "pid", "parent", "start": clock ticks since boot (with the pid it identifies the process), "started": seconds since the epoch,
-     "program", "project", "unit": name or "", "main": whether it is its unit's main process, "container": bool,
-     "deleted": whether its executable was replaced, "newest": {"path", "changed": seconds since the epoch} or None,
+     "pid", "parent", "start": clock ticks since boot (with the pid it identifies the process), "started": seconds of the epoch,
+     "program", "project", "unit": name or "", "main": whether it is its unit's main process,
+     "container": bool, "deleted": whether its executable was replaced, "newest": {"path", "changed": seconds} or None,
      "host": under which nova knows it ("" for other programs), "grace": seconds that it may take to end}],
    "consumers": {host: how many consume compute.<host> in RabbitMQ, or None where that could not be asked},
    "gaps": [...]}

@@ -42,14 +42,12 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             yield _consumed_elsewhere(here, host, processes[0], consumers)
     for process in reading["processes"]:
         if process["pid"] not in doubled:
-            finding = _old(here, process)
-            if finding:
-                yield finding
+            yield from _old(here, process)
 
 
 def _managed(process: Process) -> bool:
     """Whether something that is meant to runs this process."""
-    return process["main"] or process["container"]
+    return bool(process["main"] or process["container"])
 
 
 def _doubled(
@@ -80,7 +78,7 @@ def _doubled(
             )
         else:
             names = ", ".join(sorted(other["unit"] or f"the container of pid {other['pid']}" for other in processes))
-            reason = f"each has a unit or container of its own ({names}), which would start it again: disable the one that is not wanted"
+            reason = f"each has a unit or container of its own ({names}): disable the one that is not wanted"
         told = f"; RabbitMQ has {consumers} consumers of compute.{host}" if consumers is not None else ""
         yield (
             Finding(
@@ -114,11 +112,11 @@ def _consumed_elsewhere(here: Target, host: str, process: Process, consumers: in
         evidence={"processes": [_told(process)], "consumers": consumers, "host": host},
         expected="one consumer",
         actual=f"{consumers} consumers",
-        reason=f"another one takes its messages from somewhere else: look for a {COMPUTE} with the same [DEFAULT] host on other hosts",
+        reason=f"another {COMPUTE} takes its messages: look on other hosts for one with the same [DEFAULT] host",
     )
 
 
-def _old(here: Target, process: Process) -> Optional[Finding]:
+def _old(here: Target, process: Process) -> Iterator[Finding]:
     """A process that cannot know what its files say now, or whose executable was replaced."""
     newest = process["newest"]
     if newest and newest["changed"] > process["started"] + SECONDS:
@@ -127,7 +125,7 @@ def _old(here: Target, process: Process) -> Optional[Finding]:
     elif process["deleted"]:
         why, expected = "its executable was replaced since it started", "the executable that is installed"
     else:
-        return None
+        return
     name, unit = process["program"], process["unit"]
     subject = f"{name} ({unit or 'pid ' + str(process['pid'])})"
     remedy: Optional[Remedy] = None
@@ -143,7 +141,7 @@ def _old(here: Target, process: Process) -> Optional[Finding]:
     else:
         place = "its container" if process["container"] else "it where it was started"
         reason = f"it is the main process of no unit of this host: restart {place}"
-    return Finding(
+    yield Finding(
         fault=FAULT.id,
         target=here,
         certainty=Certainty.POSSIBLE,
