@@ -28,6 +28,15 @@ _START = (
     " cat >/etc/rabbitmq/rabbitmq.conf; systemctl start rabbitmq-server; rm /etc/rabbitmq/rabbitmq.conf; }"
 )
 
+_MAP = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("update cell_mappings set transport_url = ? where name = 'cell1'", (sys.stdin.read(),))
+database.commit()
+"""
+# What deploy-controller.sh gives it.
+OF_THE_LAB = "fake:/"
+
 
 def start(hosts: Hosts) -> None:
     hosts.must(HOST, ["sh", "-ec", _START], input=_SETTINGS)
@@ -35,3 +44,8 @@ def start(hosts: Hosts) -> None:
 
 def is_up(hosts: Hosts) -> bool:
     return hosts.ssh(HOST, ["systemctl", "is-active", "--quiet", "rabbitmq-server"]).returncode == 0
+
+
+def map_cell(hosts: Hosts, url: str) -> None:
+    """Let nova's cell mapping name this message queue, as nova-manage cell_v2 update_cell does in four seconds."""
+    hosts.must(HOST, ["python3", "-c", _MAP, "/var/lib/nova/nova-api.sqlite"], user="nova", input=url)

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""F06: three controllers, of which one gives a RabbitMQ no credentials and one still names servers that are gone.
-
-The memcached servers stay up until the hosts go, as the RabbitMQ does.
-"""
+"""F06: three controllers, of which one gives a RabbitMQ no credentials and one still names servers that are gone."""
 
 from __future__ import annotations
 
@@ -19,7 +16,6 @@ NOVA = ("nova-conductor", "nova-scheduler")
 LOGIN, RABBITS = _rabbitmq.LOGIN, _rabbitmq.MEMBERS
 CACHES = ("controller1:11211", "controller1:11212")
 URL = "rabbit://" + ",".join(f"{LOGIN}@{rabbit}" for rabbit in RABBITS) + "/"
-MAPPINGS = "/var/lib/nova/nova-api.sqlite"
 
 # oslo.messaging's own reading of the URL, and a login to each host as its driver makes it.
 _CONNECT = r"""
@@ -41,12 +37,6 @@ if url.transport == "rabbit":
         except Exception as error:
             print("AMQP server on %s:%s is unreachable: %s" % (host.hostname, host.port, str(error).splitlines()[0]))
 """
-_MAP = """
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1])
-database.execute("update cell_mappings set transport_url = ? where name = 'cell1'", (sys.stdin.read(),))
-database.commit()
-"""
 
 
 def break_(hosts: Hosts) -> None:
@@ -66,8 +56,11 @@ def mend(hosts: Hosts) -> None:
     """One controller, with its own files and cell mapping again."""
     hosts.leave(*(member.name for member in JOINING))
     if _nova_conf.restore(hosts, "controller1"):
-        _map(hosts, "fake:/")
-        hosts.must("controller1", ["systemctl", "start", *NOVA])
+        _rabbitmq.map_cell(hosts, _rabbitmq.OF_THE_LAB)
+        hosts.must(
+            "controller1",
+            ["sh", "-c", f"systemctl start {' '.join(NOVA)}; systemctl stop lab-memcached-11211 lab-memcached-11212"],
+        )
 
 
 def symptom(hosts: Hosts) -> str | None:
@@ -95,7 +88,7 @@ def addresses_and_template(hosts: Hosts) -> None:
     _serve(hosts)
     address = hosts.addresses()["controller1"]
     _give(hosts, "controller1", URL)
-    _map(
+    _rabbitmq.map_cell(
         hosts, "rabbit://{username1}:{password1}@{hostname1}:{port1},{username2}:{password2}@{hostname2}:{port2}/{path}"
     )
     for name in ALL[1:]:
@@ -128,11 +121,7 @@ def _give(hosts: Hosts, name: str, url: str, caches: str = ",".join(CACHES)) -> 
         hosts, name, [("DEFAULT", "transport_url", url), ("keystone_authtoken", "memcached_servers", caches)]
     )
     if name == "controller1":
-        _map(hosts, url)
-
-
-def _map(hosts: Hosts, url: str) -> None:
-    hosts.must("controller1", ["python3", "-c", _MAP, MAPPINGS], user="nova", input=url)
+        _rabbitmq.map_cell(hosts, url)
 
 
 BREAKER = Breaker(

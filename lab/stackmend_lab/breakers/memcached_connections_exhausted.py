@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""F14: a memcached with 64 connections, and clients that want a hundred and more."""
+"""F14: a memcached with 128 connections, some of which it keeps for itself, and clients that want two hundred."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ except ConnectionRefusedError:
 
 
 def break_(hosts: Hosts) -> None:
-    """64 connections, no more open files than systemd's old default, and 150 clients."""
+    """128 connections, no more open files than systemd's old default, and 200 clients."""
     _keep(hosts)
-    hosts.must(HOST, ["sh", "-ec", f"sed -i '/^-c/d' {FILE}; printf '%s\\n' '-c 64' '-l ::1' '-U 0' >>{FILE}"])
+    hosts.must(HOST, ["sh", "-ec", f"sed -i '/^-c/d' {FILE}; printf '%s\\n' '-c 128' '-l ::1' '-U 0' >>{FILE}"])
     _drop_in(hosts, "[Service]\nLimitNOFILE=1024\n")
-    _start(hosts, clients=150)
+    _start(hosts, clients=200)
 
 
 def mend(hosts: Hosts) -> None:
@@ -87,8 +87,8 @@ def symptom(hosts: Hosts) -> str | None:
 def long_ago(hosts: Hosts) -> None:
     """It turned clients away once, and has had room since: the counter stands still."""
     _keep(hosts)
-    hosts.must(HOST, ["sh", "-ec", f"printf '%s\\n' '-c 64' >>{FILE}"])
-    _start(hosts, clients=150)
+    hosts.must(HOST, ["sh", "-ec", f"printf '%s\\n' '-c 128' >>{FILE}"])
+    _start(hosts, clients=200)
     hosts.must(HOST, ["systemctl", "stop", "lab-clients.service"])
     _clients(hosts, 20)
 
@@ -103,14 +103,14 @@ def many_but_enough(hosts: Hosts) -> None:
 def later_argument(hosts: Hosts) -> None:
     """As RHEL sets it: MAXCONN is too small, and OPTIONS, which comes later, is not."""
     _keep(hosts)
-    settings = 'PORT="11211"\nUSER="memcache"\nMAXCONN="64"\nCACHESIZE="64"\nOPTIONS="-l 127.0.0.1,::1 -c 4096"\n'
+    settings = 'PORT="11211"\nUSER="memcache"\nMAXCONN="128"\nCACHESIZE="64"\nOPTIONS="-l 127.0.0.1,::1 -c 4096"\n'
     hosts.must(HOST, ["sh", "-ec", f"mkdir -p /etc/sysconfig && cat >{SYSCONFIG}"], input=settings)
     _drop_in(
         hosts,
         f"[Service]\nEnvironmentFile=-{SYSCONFIG}\nExecStart=\n"
         "ExecStart=/usr/bin/memcached -p ${PORT} -u ${USER} -m ${CACHESIZE} -c ${MAXCONN} $OPTIONS\n",
     )
-    _start(hosts, clients=150)
+    _start(hosts, clients=200)
 
 
 def _keep(hosts: Hosts) -> None:
@@ -135,7 +135,7 @@ def _clients(hosts: Hosts, count: int) -> None:
     while time.monotonic() < until:
         time.sleep(0.5)
         there = hosts.must(HOST, ["sh", "-c", f"ss -Htn state established '( dport = :{PORT} )' | wc -l"])
-        if int(there) >= min(count, 50):
+        if int(there) >= min(count, 100):
             return
     raise HostsError(f"the clients of memcached on {HOST} did not get their connections")
 

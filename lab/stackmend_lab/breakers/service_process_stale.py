@@ -62,6 +62,7 @@ def mend(hosts: Hosts) -> None:
     )
     _nova_conf.restore(hosts, HOST)
     if _nova_conf.restore(hosts, CONTROLLER):
+        _rabbitmq.map_cell(hosts, _rabbitmq.OF_THE_LAB)
         hosts.must(CONTROLLER, ["systemctl", "restart", "nova-conductor"])
         hosts.must(CONTROLLER, ["systemctl", "start", "nova-scheduler"])
 
@@ -98,13 +99,13 @@ def other_host(hosts: Hosts) -> None:
             _BY_HAND.replace("/etc/nova/nova.conf'", "/etc/nova/nova.conf --config-file=/etc/nova/lab-other.conf'"),
         ],
     )
-    time.sleep(2)
 
 
 def _bus(hosts: Hosts) -> None:
     """A RabbitMQ, and a conductor that is reached by it: a nova-compute has no queue before it found one."""
     _rabbitmq.start(hosts)
     _nova_conf.change(hosts, CONTROLLER, [("DEFAULT", "transport_url", URL)])
+    _rabbitmq.map_cell(hosts, URL)
     hosts.must(CONTROLLER, ["sh", "-ec", "systemctl stop nova-scheduler; systemctl restart nova-conductor"])
 
 
