@@ -69,27 +69,6 @@ for unit in "${disabled[@]}"; do
   chroot "$root" systemctl disable -q "$unit" 2>/dev/null || true
 done
 
-# nova-compute without its package, which brings firmware, compilers and an iSCSI daemon: its program, and a unit.
-cat >"$root/usr/bin/nova-compute" <<'EOF'
-#!/usr/bin/python3
-import sys
-from nova.cmd.compute import main
-sys.exit(main())
-EOF
-chmod 0755 "$root/usr/bin/nova-compute"
-cat >"$root/lib/systemd/system/nova-compute.service" <<'EOF'
-[Unit]
-Description=OpenStack Nova Compute
-
-[Service]
-User=nova
-ExecStart=/usr/bin/nova-compute --config-file=/etc/nova/nova.conf
-Restart=on-failure
-
-[Install]
-WantedBy=multi-user.target
-EOF
-
 # No user manager for each ssh session: in a container it can outlive its session, and then holds up the next one.
 chroot "$root" pam-auth-update --package --remove systemd
 if grep -q pam_systemd "$root/etc/pam.d/common-session"; then

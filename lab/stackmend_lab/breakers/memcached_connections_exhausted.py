@@ -69,7 +69,7 @@ def mend(hosts: Hosts) -> None:
             "-ec",
             "systemctl stop lab-clients.service 2>/dev/null || true; systemctl stop memcached;"
             f" cp -a {KEPT}/memcached.conf {FILE}; rm -rf {DROP_INS} {SYSCONFIG}; rmdir /etc/sysconfig 2>/dev/null || true;"
-            f" rm -rf {KEPT}; systemctl daemon-reload; systemctl reset-failed memcached",
+            f" rm -rf {KEPT}; systemctl daemon-reload; systemctl reset-failed memcached || true",
         ],
     )
 

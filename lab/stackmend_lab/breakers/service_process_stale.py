@@ -18,6 +18,17 @@ STRAY = "/root/lab-stray.pid"
 UNITS = "nova-compute lab-other-compute"
 URL = f"rabbit://{_rabbitmq.LOGIN}@{_rabbitmq.MEMBERS[0]}/"
 
+# nova-compute without its package, which brings firmware, compilers and an iSCSI daemon: its program, and a unit.
+PROGRAM, UNIT = "/usr/bin/nova-compute", "/etc/systemd/system/nova-compute.service"
+_PROGRAM = "#!/usr/bin/python3\nimport sys\nfrom nova.cmd.compute import main\nsys.exit(main())\n"
+_UNIT = f"""[Unit]
+Description=OpenStack Nova Compute
+
+[Service]
+User=nova
+ExecStart={PROGRAM} --config-file=/etc/nova/nova.conf
+Restart=on-failure
+"""
 # As somebody starts it in a terminal, and goes.
 _BY_HAND = (
     "setsid -f setpriv --reuid nova --regid nova --init-groups sh -c "
@@ -57,7 +68,7 @@ def mend(hosts: Hosts) -> None:
             "-c",
             f"systemctl stop {UNITS} 2>/dev/null; systemctl reset-failed nova-compute 2>/dev/null;"
             f" [ ! -e {STRAY} ] || {{ kill -9 $(cat {STRAY}) 2>/dev/null; rm {STRAY}; }};"
-            " rm -f /etc/nova/lab-other.conf /etc/nova/nova.conf.bak",
+            f" rm -f /etc/nova/lab-other.conf /etc/nova/nova.conf.bak {PROGRAM} {UNIT}; systemctl daemon-reload",
         ],
     )
     _nova_conf.restore(hosts, HOST)
@@ -110,7 +121,9 @@ def _bus(hosts: Hosts) -> None:
 
 
 def _fake_compute(hosts: Hosts, url: str) -> None:
-    """nova's FakeDriver, and nobody to ask for a token or an inventory."""
+    """nova's FakeDriver, and nobody to ask for a token."""
+    hosts.must(HOST, ["sh", "-ec", f"cat >{PROGRAM}; chmod 0755 {PROGRAM}"], input=_PROGRAM)
+    hosts.must(HOST, ["sh", "-ec", f"cat >{UNIT}; systemctl daemon-reload"], input=_UNIT)
     _nova_conf.change(
         hosts,
         HOST,

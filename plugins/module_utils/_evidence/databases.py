@@ -120,10 +120,9 @@ def _server(tree: Tree) -> Optional[dict[str, str]]:
             with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as file:
                 if file.read().strip() not in _SERVERS:
                     continue
-            theirs, ours = os.stat(f"/proc/{name}/root/"), os.stat("/")
+            container = services.in_container(int(name))
         except OSError:
-            continue  # it ended, or is not ours to look at
-        here = (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
-        client = next((path for path in _CLIENTS if tree.exists(path)), "") if here else ""
+            continue  # it ended
+        client = "" if container else next((path for path in _CLIENTS if tree.exists(path)), "")
         return {"name": os.uname().nodename, "client": client}
     return None

@@ -91,17 +91,12 @@ def _processes() -> Iterator[_Process]:
             with open(f"{directory}/cgroup", encoding="utf-8", errors="replace") as file:
                 cgroup = file.read()
             units = [] if "user.slice" in cgroup else _UNIT.findall(cgroup)
-            container = os.readlink(f"{directory}/root") != "/" or _elsewhere(directory)
-            reachable = os.readlink(f"{directory}/ns/net") == os.readlink("/proc/self/ns/net")
+            container, reachable = services.in_container(int(name)), True
+            with contextlib.suppress(PermissionError):
+                reachable = os.readlink(f"{directory}/ns/net") == os.readlink("/proc/self/ns/net")
         except OSError:
             continue  # it ended, or is not ours to look at
         yield _Process(int(name), tuple(arguments), units[-1] if units else None, container, reachable)
-
-
-def _elsewhere(directory: str) -> bool:
-    """Whether a process sees another root than we do: a unit with PrivateTmp has mounts of its own, and the same root."""
-    theirs, ours = os.stat(f"{directory}/root/"), os.stat("/")
-    return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
 
 
 # -- one memcached -----------------------------------------------------------------------------------------------------
@@ -117,9 +112,10 @@ def _instance(tree: Tree, process: _Process) -> dict[str, Any]:
         raise Unavailable(f"{name} speaks TLS only and was not asked how full it is; look at its `stats` yourself")
     address = _address(process.arguments)
     limit = limit_of(process.arguments)
+    connections = 0
     answer, first = _ask(address, name)
     grew: dict[str, int] = {}
-    connections, last = _sockets(process.pid), first
+    last = first
     if answer == "ok":
         limit = int(first.get("max_connections", limit))
         connections = int(first["curr_connections"])
@@ -131,9 +127,12 @@ def _instance(tree: Tree, process: _Process) -> dict[str, Any]:
                 grew = {key: more for key, more in grew.items() if more > 0}
                 connections = max(connections, int(last["curr_connections"]))
             else:
-                answer, connections, last = again, _sockets(process.pid), first
-    if answer == "silent" and _descriptors(process.pid) < 0.95 * limit:
-        raise Unavailable(f"{name} did not answer on {_shown(address)} although it has room for more connections")
+                answer, last = again, first
+    if answer != "ok":
+        sockets = _descriptors(process.pid, "socket:")
+        connections = sockets if sockets is not None else limit
+    if answer == "silent" and (_descriptors(process.pid) or 0) < 0.95 * limit:
+        raise Unavailable(f"{name} did not answer on {_shown(address)} and does not seem to be full")
     found: dict[str, Any] = {
         "name": name,
         "pid": process.pid,
@@ -167,19 +166,20 @@ def _number(stats: Mapping[str, str], key: str) -> Optional[int]:
     return int(stats[key]) if stats.get(key, "").isdigit() else None
 
 
-def _descriptors(pid: int, kind: str = "") -> int:
-    """How many files of a kind a process has open; memcached keeps some for itself of as many as it admits connections."""
+def _descriptors(pid: int, kind: str = "") -> Optional[int]:
+    """How many files of a kind a process has open; memcached keeps some for itself of as many as it admits connections.
+
+    None where we may not look, as in a container without CAP_SYS_PTRACE.
+    """
     count = 0
-    with os.scandir(f"/proc/{pid}/fd") as descriptors:
-        for entry in descriptors:
-            with contextlib.suppress(OSError):
-                count += os.readlink(entry.path).startswith(kind)
+    try:
+        with os.scandir(f"/proc/{pid}/fd") as descriptors:
+            for entry in descriptors:
+                with contextlib.suppress(FileNotFoundError):
+                    count += os.readlink(entry.path).startswith(kind)
+    except PermissionError:
+        return None
     return count
-
-
-def _sockets(pid: int) -> int:
-    """How many sockets a process holds, those that it listens on among them (as curr_connections counts)."""
-    return _descriptors(pid, "socket:")
 
 
 def _address(arguments: Sequence[str]) -> tuple[str, int]:

@@ -78,11 +78,8 @@ def _process(pid: int) -> Optional[dict[str, Any]]:
         parent, start = identity(pid)
         with open(f"{directory}/cgroup", encoding="utf-8", errors="replace") as file:
             cgroup = file.read()
-        with open(f"{directory}/environ", "rb") as file:
-            pairs = (part.partition("=") for part in file.read(1 << 20).decode(errors="replace").split("\0"))
-            environment = {key: value for key, _equals, value in pairs if key.startswith("OS_")}
-        theirs, ours = os.stat(f"{directory}/root/"), os.stat("/")
-        executable = os.readlink(f"{directory}/exe")
+        container = services.in_container(pid)
+        environment, executable = _private(directory)
     except OSError:
         return None
     project, program, wsgi = named
@@ -95,13 +92,25 @@ def _process(pid: int) -> Optional[dict[str, Any]]:
         "program": program,
         "project": project,
         "unit": units[-1] if units else "",
-        "container": (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino),
+        "container": container,
         "deleted": executable.endswith(" (deleted)"),
         "newest": None,
         "host": "",
         "grace": _GRACE,
         "itself": services.Program(project, program, tuple(words), environment, wsgi=wsgi),
     }
+
+
+def _private(directory: str) -> tuple[dict[str, str], str]:
+    """The environment by which oslo.config is overridden, and the executable; nothing of them where we may not look, as in a
+    container without CAP_SYS_PTRACE."""
+    try:
+        with open(f"{directory}/environ", "rb") as file:
+            pairs = (part.partition("=") for part in file.read(1 << 20).decode(errors="replace").split("\0"))
+            environment = {key: value for key, _equals, value in pairs if key.startswith("OS_")}
+        return environment, os.readlink(f"{directory}/exe")
+    except PermissionError:
+        return {}, ""
 
 
 def identity(pid: int) -> tuple[int, int]:
@@ -117,7 +126,11 @@ def _boot() -> float:
 
 
 def _host_name(pid: int) -> str:
-    if os.readlink(f"/proc/{pid}/ns/uts") == os.readlink("/proc/self/ns/uts"):
+    try:
+        same = os.readlink(f"/proc/{pid}/ns/uts") == os.readlink("/proc/self/ns/uts")
+    except PermissionError:
+        same = True
+    if same:
         return os.uname().nodename
     return Tree(f"/proc/{pid}/root").read_text("/etc/hostname").strip()
 
