@@ -12,6 +12,7 @@ base=(systemd systemd-sysv dbus libpam-systemd python3 python3-apt openssh-serve
       sudo iproute2 iputils-ping procps locales ca-certificates rsyslog logrotate acl less memcached)
 nova=(nova-common nova-conductor nova-scheduler python3-nova python3-placement)
 libvirt=(libvirt-daemon-system libvirt-clients qemu-system-x86)
+backends=(mariadb-server rabbitmq-server python3-pymysql)
 # Units that have nothing to do in a container, or that would reach for the network.
 masked=(systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udev-trigger.service
         systemd-remount-fs.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount
@@ -22,7 +23,8 @@ masked=(systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.
 # Installed, and started by whoever needs them: a host then boots in seconds.
 disabled=(nova-api nova-conductor nova-scheduler nova-compute libvirtd.service libvirtd.socket libvirtd-ro.socket
           libvirtd-admin.socket libvirt-guests.service virtlogd.service virtlogd.socket virtlogd-admin.socket
-          virtlockd.service virtlockd.socket virtlockd-admin.socket memcached)
+          virtlockd.service virtlockd.socket virtlockd-admin.socket memcached
+          mariadb rabbitmq-server epmd.service epmd.socket)
 
 debootstrap --variant=minbase "$suite" "$root" "$mirror"
 
@@ -53,7 +55,8 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 chroot "$root" apt-get update -q
-chroot "$root" apt-get install -y -q --no-install-recommends "${base[@]}" "${nova[@]}" "${libvirt[@]}"
+chroot "$root" apt-get install -y -q --no-install-recommends "${base[@]}" "${nova[@]}" "${libvirt[@]}" \
+  "${backends[@]}"
 chroot "$root" apt-get clean
 # The unit tests of the Python packages: a tenth of the whole, and nothing imports them.
 find "$root/usr/lib/python3/dist-packages" -depth -type d -name tests -exec rm -rf {} +

@@ -200,23 +200,42 @@ class Hosts:
 
     def up(self) -> None:
         """Start the hosts, new ones each time, and wait until ssh answers on all of them."""
-        image = build()
+        build()
         self.down()
         self.directory.mkdir(parents=True, mode=0o700)
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "stackmend lab", "-f", str(self.key))
         _podman("network", "create", "--internal", self.prefix)
+        self._start(*self.members)
+
+    def join(self, *members: Member) -> None:
+        """Start more hosts beside those that are up, and put them into the inventory."""
+        for member in members:
+            self.members[member.name] = member
+        self._start(*(member.name for member in members))
+
+    def leave(self, *names: str) -> None:
+        """Remove hosts that joined; nothing for one that did not."""
+        there = [name for name in names if name in self.members]
+        if there:
+            _podman("rm", "--force", "--ignore", "--time", "1", *(self.container(name) for name in there))
+            for name in there:
+                del self.members[name]
+            self.inventory.write_text(yaml.safe_dump(self._inventory(self.addresses()), sort_keys=False))
+
+    def _start(self, *names: str) -> None:
+        """Start these hosts, wait until they have booted, and write down how all are reached."""
         addresses = self.addresses()
-        for name in self.members:
+        for name in names:
             _podman(
                 *("run", "--detach", "--name", self.container(name), "--hostname", name),
                 *("--network", self.prefix, "--ip", addresses[name], "--network-alias", name),
-                *("--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", image),
+                *("--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", image_name()),
             )
         key = self.key.with_suffix(".pub").read_text()
         authorize = "umask 077 && mkdir -p /root/.ssh && cat >/root/.ssh/authorized_keys"
-        for name in self.members:
+        for name in names:
             self._inside(name, "sh", "-c", authorize, input=key)
-        for name in self.members:
+        for name in names:
             self._wait_until_booted(name)
         self._write_known_hosts(addresses)
         self.inventory.write_text(yaml.safe_dump(self._inventory(addresses), sort_keys=False))

@@ -18,6 +18,8 @@ from ._faults import (
     compute_service_down,
     config_option_unknown,
     config_value_invalid,
+    controller_backends_differ,
+    database_grants_missing,
     disk_overcommitted,
     evacuate_storage_mismatch,
     evacuation_not_strict,
@@ -32,10 +34,12 @@ from ._faults import (
     image_scsi_model_missing,
     image_video_unsupported,
     instance_mapping_missing,
+    memcached_connections_exhausted,
     migration_ssh_broken,
     placement_capacity_exhausted,
     scheduler_packs_hosts,
     server_stuck_scheduling,
+    service_process_stale,
     vif_plugging_masked,
 )
 from ._model import Fault
@@ -51,6 +55,8 @@ FAULTS: dict[str, Fault] = {
         compute_service_down,
         config_option_unknown,
         config_value_invalid,
+        controller_backends_differ,
+        database_grants_missing,
         disk_overcommitted,
         evacuate_storage_mismatch,
         evacuation_not_strict,
@@ -65,10 +71,12 @@ FAULTS: dict[str, Fault] = {
         image_scsi_model_missing,
         image_video_unsupported,
         instance_mapping_missing,
+        memcached_connections_exhausted,
         migration_ssh_broken,
         placement_capacity_exhausted,
         scheduler_packs_hosts,
         server_stuck_scheduling,
+        service_process_stale,
         vif_plugging_masked,
     )
 }

@@ -292,10 +292,15 @@ def _undo_server_delete(tree: Tree, entry: Mapping[str, Any], check_mode: bool) 
     )
 
 
+def _undo_process_end(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    return "conflict", f"{entry['name']} was ended and is not started again: nothing that is meant to run started it"
+
+
 UNDO: dict[str, Undo] = {
     "file": _undo_file,
     "directory": _undo_directory,
     "login_shell": _undo_login_shell,
+    "process_end": _undo_process_end,
     "server_delete": _undo_server_delete,
     "service_start": _undo_service_start,
 }
@@ -311,8 +316,8 @@ CLOUD_KINDS = frozenset(
         "server_power",
     ]
 )
-# Changes that nova's own programs made on a host that has them (_undo.py).
-NOVA_KINDS = frozenset(["host_mapping", "server_image_properties", "server_mapping"])
+# Changes that programs of a host made, nova's own and the database server's, where they are (_undo.py).
+NOVA_KINDS = frozenset(["database_grant", "host_mapping", "server_image_properties", "server_mapping"])
 KINDS = frozenset(UNDO) | CLOUD_KINDS | NOVA_KINDS | {"restart"}
 
 

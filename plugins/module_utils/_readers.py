@@ -16,21 +16,28 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
     from ._evidence import (
         accounts,
+        backends,
         compute,
         compute_process,
+        databases,
+        memcached,
         nova_cells,
         nova_manage,
         openstack_client,
         oslo_config,
         scheduler,
         scripts,
+        service_processes,
         ssh,
     )
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
         "accounts": accounts.read,
+        "backends": backends.read,
         "compute": compute.read,
         "compute_process": compute_process.read,
+        "databases": databases.read,
+        "memcached": memcached.read,
         "nova_cells": nova_cells.read,
         "nova_manage": nova_manage.read,
         "openstack_client": openstack_client.read,
@@ -38,6 +45,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         "oslo_config": oslo_config.read,
         "scheduler": scheduler.read,
         "scripts": scripts.read,
+        "service_processes": service_processes.read,
         "ssh": ssh.read,
     }
 

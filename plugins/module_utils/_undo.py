@@ -12,6 +12,7 @@ from typing import Any
 from . import (
     _catalog_service,
     _cell_mappings,
+    _database_grants,
     _flavor_extra_specs,
     _image_properties,
     _image_replacement,
@@ -35,8 +36,9 @@ CLOUD_UNDO: dict[str, CloudUndo] = {
     "server_power": _server_power.undo,
     "role_assignment": _service_role.undo,
 }
-# Where nova's own programs are (_nova_programs.py).
+# Where nova's own programs are (_nova_programs.py), and where the database server is.
 NOVA_UNDO: dict[str, Undo] = {
+    "database_grant": _database_grants.undo,
     "host_mapping": _cell_mappings.undo_host,
     "server_image_properties": _server_image_properties.undo,
     "server_mapping": _cell_mappings.undo_server,

@@ -105,6 +105,18 @@ options:
     type: list
     elements: path
     default: []
+  rabbit_hosts:
+    description:
+      - The RabbitMQ servers that controllers should be given, each as C(host:port). Without it the lists of the controllers are
+        compared with each other, and which one is right is not decided.
+    type: list
+    elements: str
+    default: []
+  memcached_servers:
+    description: The memcached servers that controllers should be given, each as C(host:port), in their order.
+    type: list
+    elements: str
+    default: []
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -179,6 +191,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "service_commands": {"type": "dict", "default": {}},
     "nova_exec": {"type": "list", "elements": "str", "default": []},
     "script_paths": {"type": "list", "elements": "path", "default": []},
+    "rabbit_hosts": {"type": "list", "elements": "str", "default": []},
+    "memcached_servers": {"type": "list", "elements": "str", "default": []},
 }
 
 

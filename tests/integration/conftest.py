@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +52,7 @@ class Place:
     inventory: Path
     faults: tuple[str, ...] = ()
     variables: dict[str, Any] = field(default_factory=dict)
+    component: Callable[[Any], Any] | None = None  # what the present breaker adds to the state
 
     def state(self) -> dict[str, Any]:
         """Everything that may not change without being asked: files with mode and owner, and images."""
@@ -259,10 +261,13 @@ class HostsPlace(Place):
         paths = ["/etc", "/usr/local", "/var/lib/nova/.ssh"]
         # usermod keeps the accounts as they were before its last change in files of its own.
         backups = ("/etc/passwd-", "/etc/shadow-")
-        return {
+        state: dict[str, Any] = {
             host: {path: now for path, now in self.subject.snapshot(host, paths).items() if path not in backups}
             for host in self.subject.members
         }
+        if self.component:
+            state["component"] = self.component(self.subject)
+        return state
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ EXPECTED = {
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "compute_service_down": {("compute", "HOST-341", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
+    "controller_backends_differ": {("host", "controller2", "certain"), ("host", "controller3", "certain")},
+    "database_grants_missing": {("host", "controller1", "certain")},
     "disk_overcommitted": {("hypervisor", "HOST-34", "certain")},
     "placement_capacity_exhausted": {("server", "too-many", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
@@ -57,6 +59,7 @@ EXPECTED = {
     "image_scsi_model_missing": {("image", "broken-scsi", "possible")},
     "image_video_unsupported": {("image", "broken-video", "certain")},
     "instance_mapping_missing": {("server", "unmapped", "certain")},
+    "memcached_connections_exhausted": {("host", "controller1", "certain")},
     "migration_ssh_broken": {
         ("host", "compute1", "certain"),
         ("host", "compute2", "certain"),
@@ -64,6 +67,7 @@ EXPECTED = {
     },
     "scheduler_packs_hosts": {("zone", "nova", "probable")},
     "server_stuck_scheduling": {("server", "never-built", "probable")},
+    "service_process_stale": {("host", "compute1", "certain")},
     "vif_plugging_masked": {("host", "HOST-34", "certain")},
 }
 
@@ -80,6 +84,7 @@ def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Place]]:
         pytest.skip(f"{breaker.fault}: {hosts_cannot_run()}")
     place: Place = request.getfixturevalue("cloud_place" if breaker.needs == "cloud" else "hosts_place")
     breaker.mend(place.subject)
+    place.component = breaker.state
     try:
         yield breaker, place
     finally:

@@ -277,6 +277,20 @@ def _process(directory: str) -> Optional[Program]:
     )
 
 
+def in_container(pid: int) -> bool:
+    """Whether a process sees another root directory than we do; a unit with mounts of its own sees the same one.
+
+    A root that may not look at other users' processes is that of a container itself, which holds no other one.
+    Raises OSError for a process that has ended.
+    """
+    try:
+        theirs = os.stat(f"/proc/{pid}/root/")
+    except PermissionError:
+        return False
+    ours = os.stat("/")
+    return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
+
+
 def program_of(words: list[str]) -> Optional[tuple[str, str, bool]]:
     """(project, program, whether a WSGI server runs it) of a command line; None when it is no OpenStack service."""
     if not words:
@@ -355,6 +369,13 @@ def _units(tree: Tree, running: set[str]) -> Iterator[Program]:
         yield Program(
             project, name, tuple(words), environment, unit=unit, user=user, python=_shebang(tree, words), wsgi=wsgi
         )
+
+
+def unit_settings(tree: Tree, unit: str) -> dict[str, list[str]]:
+    """What a unit's file and drop-ins say: {key: [values]}; nothing for a unit that has no file."""
+    name = re.sub(r"@[^.]*\.", "@.", unit)
+    path = next((p for d in UNIT_DIRECTORIES for p in (f"{d}/{unit}", f"{d}/{name}") if tree.exists(p)), None)
+    return _unit_settings(tree, unit, path) if path else {}
 
 
 def _unit_settings(tree: Tree, unit: str, path: str) -> dict[str, list[str]]:
