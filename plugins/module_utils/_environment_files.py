@@ -44,5 +44,5 @@ def _edited(line: str, name: str, value: Optional[str]) -> str:
     assignment = rf"(?<![\w]){name}(?:=(?:\"[^\"]*\"|'[^']*'|[^\s;#]*))?(?=[\s;]|$)"
     if value is not None:
         return re.sub(assignment, lambda _match: f"{name}={shlex.quote(value)}", line, count=1)
-    rest = re.sub(assignment + r"[ \t]*;?", "", line, count=1)
+    rest = re.sub(assignment + r"[ \t]*(;[ \t]*)?", "", line, count=1)
     return "" if re.fullmatch(r"(export|unset)?[\s;]*(#.*)?", rest.strip()) else rest

@@ -108,6 +108,14 @@ class Journal:
             os.mkdir(real, mode)
         _set_owner_and_mode(real, after)
 
+    def set_mode(self, path: str, mode: int) -> None:
+        """Give an existing file or directory other permissions; its owner stays."""
+        real = self.tree.path(path)
+        before = _owner_and_mode(real)
+        after = {**before, "mode": mode}
+        self.record("mode", path=path, before=before, after=after)
+        _set_owner_and_mode(real, after)
+
     def record(self, kind: str, **fields: Any) -> None:
         """Put an entry on disk; the caller makes the change afterwards. `UNDO` says what a kind needs."""
         if kind not in KINDS:
@@ -236,6 +244,20 @@ def _undo_directory(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> t
     return "restored", ""
 
 
+def _undo_mode(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    real = tree.path(entry["path"])
+    if not os.path.exists(real):
+        return "conflict", f"{entry['path']} is not there any more"
+    now = _owner_and_mode(real)
+    if now == entry["before"]:
+        return "unchanged", ""
+    if now != entry["after"]:
+        return "conflict", f"{entry['path']} was changed after the run and was left alone"
+    if not check_mode:
+        _set_owner_and_mode(real, entry["before"])
+    return ("would_restore" if check_mode else "restored"), ""
+
+
 def _undo_login_shell(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
     if not tree.is_live:
         raise JournalError(f"the login shell of {entry['user']} can only be set back on a running host")
@@ -296,6 +318,7 @@ UNDO: dict[str, Undo] = {
     "file": _undo_file,
     "directory": _undo_directory,
     "login_shell": _undo_login_shell,
+    "mode": _undo_mode,
     "server_delete": _undo_server_delete,
     "service_start": _undo_service_start,
 }

@@ -26,6 +26,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         scheduler,
         scripts,
         ssh,
+        unreadable_packages,
     )
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
@@ -41,6 +42,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         "scheduler": scheduler.read,
         "scripts": scripts.read,
         "ssh": ssh.read,
+        "unreadable_packages": unreadable_packages.read,
     }
 
     def read(name: str) -> Any:

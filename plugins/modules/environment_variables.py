@@ -12,9 +12,10 @@ module: environment_variables
 short_description: Set or remove environment variables in files of assignments
 version_added: 0.1.0
 description:
-  - Edits files such as C(/etc/default/locale), C(/etc/locale.conf), C(/etc/environment), scripts of C(/etc/profile.d), or a file of
-    credentials that is read into a shell.
-  - Only unconditional assignments count (at the beginning of a line, with or without C(export)). All other lines stay as they are.
+  - Edits files such as C(/etc/default/locale), C(/etc/locale.conf), C(/etc/environment), scripts of C(/etc/profile.d), or a
+    file of credentials that is read into a shell.
+  - Only unconditional assignments count (at the beginning of a line, with or without C(export)).
+  - All other lines stay as they are.
   - It changes what new sessions get. Nothing is restarted.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
@@ -39,7 +40,7 @@ options:
       path:
         description:
           - The file. It is made, mode 0644, where it is missing and a variable is to be set.
-          - Without it the file that holds the locale of the system, C(/etc/default/locale) on Debian and C(/etc/locale.conf) elsewhere.
+          - Without it the locale file of the system, C(/etc/default/locale) on Debian and C(/etc/locale.conf) elsewhere.
         type: path
         default: ''
       variable:
@@ -55,7 +56,7 @@ options:
         description: The value, when it is to be set.
         type: str
       expect:
-        description: The value that is to be changed. Where another one is found, the variable is left alone and told of in RV(gone).
+        description: The value that is to be changed. Where another one is found, the variable is left alone.
         type: str
       subject:
         description: The finding that the wish remedies, for RV(gone).

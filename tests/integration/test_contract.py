@@ -63,6 +63,7 @@ EXPECTED = {
         ("host", "compute2", "certain"),
         ("host", "compute3", "certain"),
     },
+    "package_file_unreadable": {("host", "controller1", "certain")},
     "scheduler_packs_hosts": {("zone", "nova", "probable")},
     "server_stuck_scheduling": {("server", "never-built", "probable")},
     "vif_plugging_masked": {("host", "HOST-34", "certain")},

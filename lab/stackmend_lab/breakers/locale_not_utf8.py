@@ -67,7 +67,10 @@ def _append(hosts: Hosts, path: str, line: str) -> None:
 
 
 def _keep(hosts: Hosts) -> None:
-    keep = f"[ -d {KEPT} ] || for file in {' '.join(_FILES)}; do mkdir -p {KEPT}${{file%/*}}; if [ -e $file ]; then cp -a $file {KEPT}$file; fi; done"
+    keep = (
+        f"[ -d {KEPT} ] || for file in {' '.join(_FILES)}; do mkdir -p {KEPT}${{file%/*}};"
+        f" if [ -e $file ]; then cp -a $file {KEPT}$file; fi; done"
+    )
     hosts.must(HOST, ["sh", "-ec", keep])
     hosts.must(HOST, ["python3", "-X", "utf8", "-c", _NAME_CELL, "\u5982"])
 

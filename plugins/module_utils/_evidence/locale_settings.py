@@ -30,7 +30,7 @@ CREDENTIAL_FILES = (
     "/home/*/keystonerc*",
     "/etc/kolla/*openrc*.sh",
 )
-_PROGRAMS = "openstack nova glance nova-manage keystone-manage glance-manage neutron-db-manage placement-manage".split()
+_PROGRAMS = ("openstack", "nova", "glance", "nova-manage", "keystone-manage", "glance-manage", "placement-manage")
 _DIRECTORIES = ("/usr/bin", "/usr/local/bin", "/opt/*/bin", "/openstack/venvs/*/bin", "/var/lib/kolla/venv/bin")
 _PROBE = "import sys; sys.stdout.write(u'\\u5982\\n'); sys.stdout.flush()"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -195,7 +195,9 @@ def _probe(python: str, environment: Mapping[str, Any]) -> str:
             raise Unavailable(f"{python} could not be asked to print a character: {error}") from error
         said = run.stderr.decode(errors="replace").strip().rsplit("\n", 1)[-1].partition(":")[0]
         if run.returncode and said not in ENCODING_ERRORS:
-            raise Unavailable(f"{python} did not print a character, and not for its encoding ({said[:80] or run.returncode})")
+            raise Unavailable(
+                f"{python} did not print a character, and not for its encoding ({said[:80] or run.returncode})"
+            )
         _known_probes[key] = said if run.returncode else ""
     return _known_probes[key]
 

@@ -10,7 +10,6 @@ a locale does depends on the interpreter: LC_ALL=C broke Python 2 and does nothi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional, Union
 
@@ -150,9 +149,7 @@ def _why_not(wanted: str, path: str, environment: Mapping[str, Any]) -> str:
     return ""
 
 
-def _remedy(
-    path: str, name: str, value: Optional[str], subject: str, expect: Optional[str] = None
-) -> Remedy:
+def _remedy(path: str, name: str, value: Optional[str], subject: str, expect: Optional[str] = None) -> Remedy:
     wish: dict[str, Any] = {"path": path, "variable": name, "subject": subject}
     wish.update({"value": value} if value else {"state": "absent"})
     if expect is not None:
