@@ -9,7 +9,7 @@ set -euo pipefail
 root=$1 suite=$2 mirror=$3 settings=$4
 
 base=(systemd systemd-sysv dbus libpam-systemd python3 python3-apt openssh-server openssh-client iptables nftables
-      sudo iproute2 iputils-ping procps locales ca-certificates rsyslog logrotate acl less memcached)
+      sudo iproute2 iputils-ping procps locales ca-certificates rsyslog logrotate acl less memcached ifupdown)
 nova=(nova-common nova-conductor nova-scheduler python3-nova python3-placement)
 libvirt=(libvirt-daemon-system libvirt-clients qemu-system-x86)
 # Units that have nothing to do in a container, or that would reach for the network.
@@ -22,7 +22,7 @@ masked=(systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.
 # Installed, and started by whoever needs them: a host then boots in seconds.
 disabled=(nova-api nova-conductor nova-scheduler nova-compute libvirtd.service libvirtd.socket libvirtd-ro.socket
           libvirtd-admin.socket libvirt-guests.service virtlogd.service virtlogd.socket virtlogd-admin.socket
-          virtlockd.service virtlockd.socket virtlockd-admin.socket memcached)
+          virtlockd.service virtlockd.socket virtlockd-admin.socket memcached networking)
 
 debootstrap --variant=minbase "$suite" "$root" "$mirror"
 

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
+from . import _file_moves
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 
@@ -316,6 +317,8 @@ def _undo_server_delete(tree: Tree, entry: Mapping[str, Any], check_mode: bool) 
 
 UNDO: dict[str, Undo] = {
     "file": _undo_file,
+    "file_moved": _file_moves.undo_moved,
+    "file_removed": _file_moves.undo_removed,
     "directory": _undo_directory,
     "login_shell": _undo_login_shell,
     "mode": _undo_mode,
@@ -326,6 +329,7 @@ UNDO: dict[str, Undo] = {
 CLOUD_KINDS = frozenset(
     [
         "catalog_service",
+        "compute_scheduling",
         "flavor_extra_specs",
         "image_properties",
         "image_replacement",

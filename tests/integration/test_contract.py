@@ -57,6 +57,7 @@ EXPECTED = {
     "image_scsi_model_missing": {("image", "broken-scsi", "possible")},
     "image_video_unsupported": {("image", "broken-video", "certain")},
     "instance_mapping_missing": {("server", "unmapped", "certain")},
+    "instances_disk_full": {("host", "compute1", "certain")},
     "locale_not_utf8": {("host", "controller1", "certain")},
     "migration_ssh_broken": {
         ("host", "compute1", "certain"),
