@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from . import _file_moves
+from . import _default_routes, _file_moves
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 
@@ -316,6 +316,7 @@ def _undo_server_delete(tree: Tree, entry: Mapping[str, Any], check_mode: bool) 
 
 
 UNDO: dict[str, Undo] = {
+    "default_route": _default_routes.undo,
     "file": _undo_file,
     "file_moved": _file_moves.undo_moved,
     "file_removed": _file_moves.undo_removed,

@@ -64,6 +64,7 @@ EXPECTED = {
         ("host", "compute2", "certain"),
         ("host", "compute3", "certain"),
     },
+    "network_managers_conflict": {("host", "compute2", "certain")},
     "package_file_unreadable": {("host", "controller1", "certain")},
     "scheduler_packs_hosts": {("zone", "nova", "probable")},
     "server_stuck_scheduling": {("server", "never-built", "probable")},

@@ -167,8 +167,8 @@ FAULT = Fault(
     ),
     fix=(
         "Keep new servers away while it is done; remove downloads that nobody has open and that are older than a day; on "
-        "approval move base images that no disk rests on to another file system. Nothing of a server is ever touched. Scheduling is "
-        "allowed again only if this run had stopped it."
+        "approval move base images that no disk rests on to another file system. Nothing of a server is ever touched. "
+        "Scheduling is allowed again only if this run had stopped it."
     ),
     detect=detect,
     host_evidence=("instances_disk",),
