@@ -12,6 +12,7 @@ from __future__ import annotations
 from ._faults import (
     allocation_doubled,
     allocation_orphaned,
+    api_port_bind_denied,
     auth_strategy_invalid,
     catalog_service_without_endpoints,
     cell_host_unmapped,
@@ -49,6 +50,7 @@ FAULTS: dict[str, Fault] = {
     for module in (
         allocation_doubled,
         allocation_orphaned,
+        api_port_bind_denied,
         auth_strategy_invalid,
         catalog_service_without_endpoints,
         cell_host_unmapped,

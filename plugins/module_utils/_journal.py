@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from . import _default_routes, _file_moves
+from . import _default_routes, _file_moves, _selinux
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 
@@ -323,6 +323,8 @@ UNDO: dict[str, Undo] = {
     "directory": _undo_directory,
     "login_shell": _undo_login_shell,
     "mode": _undo_mode,
+    "selinux_boolean": _selinux.undo_boolean,
+    "selinux_port": _selinux.undo_port,
     "server_delete": _undo_server_delete,
     "service_start": _undo_service_start,
 }

@@ -33,6 +33,7 @@ EXPECTED = {
         ("consumer", "6f8f57c5-64c3-4b8f-a3b5-1f2d4c0a9e34", "certain"),
         ("consumer", "migration of moved", "certain"),
     },
+    "api_port_bind_denied": {("host", "controller1", "certain")},
     "auth_strategy_invalid": {("host", "labctl", "certain")},
     "cell_host_unmapped": {("compute", "HOST-340", "certain"), ("compute", "HOST-341", "certain")},
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},

@@ -93,4 +93,5 @@ BREAKER = Breaker(
         "a mode that dpkg-statoverride keeps": closed_on_purpose,
     },
     approve="restart",
+    variables={"service_start_healthy_seconds": 5},
 )
