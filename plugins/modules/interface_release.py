@@ -145,14 +145,18 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
     if params["state"] == "confirmed":
         return _confirm(journal, check_mode)
     files: dict[str, Optional[str]] = {}
-    routes: list[tuple[int, list[str]]] = []
+    routes: list[tuple[int, list[str], str]] = []
     managers: list[str] = []
     gone = []
     for wish in params["released"]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", wish["interface"]):
             raise ChangeFailed(f"{wish['interface']!r} is no name of an interface; nothing was changed")
         edits = _edits(journal.tree, wish["manager"], wish["interface"])
-        here = [(r["family"], r["words"]) for r in wish["routes"] if _default_routes.present(r["family"], r["words"])]
+        here = []
+        for route in wish["routes"]:
+            place = _default_routes.place(route["family"], route["words"])
+            if place:
+                here.append((route["family"], route["words"], place))
         if not edits and not here:
             gone.append(wish["subject"] or wish["interface"])
             continue
@@ -171,12 +175,14 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
             journal.write_file(path, (text or "").encode(), mode=None if before[path] is not None else 0o644)
         for reload in reloads:
             _run(reload)
-        for family, words in routes:
-            journal.record("default_route", name=" ".join(words), family=family, words=words)
+        for family, words, place in routes:
+            journal.record("default_route", name=" ".join(words), family=family, words=words, place=place)
             _default_routes.delete(family, words)
     diff = [difference(path, before[path] or "", files[path] or "") for path in files]
     if routes:
-        diff.append(difference("default routes", "".join(f"{' '.join(words)}\n" for _family, words in routes), ""))
+        diff.append(
+            difference("default routes", "".join(f"{' '.join(words)}\n" for _family, words, _place in routes), "")
+        )
     return {"changed": bool(files or routes), "edited": list(files), "diff": diff, "gone": gone}
 
 
@@ -220,7 +226,7 @@ def _unit(journal: Journal) -> str:
 def _set_timer(
     journal: Journal,
     before: Mapping[str, Optional[str]],
-    routes: Sequence[tuple[int, list[str]]],
+    routes: Sequence[tuple[int, list[str], str]],
     reloads: Sequence[list[str]],
     seconds: int,
 ) -> None:
@@ -231,7 +237,7 @@ def _set_timer(
             f"rm -f {shlex.quote(path)}" if text is None else f"printf %s {shlex.quote(text)} >{shlex.quote(path)}"
         )
     lines += [shlex.join(reload) for reload in reloads]
-    lines += [shlex.join(["ip", f"-{family}", "route", "append", *words]) for family, words in routes]
+    lines += [shlex.join(["ip", f"-{family}", "route", place, *words]) for family, words, place in routes]
     script = "\n".join(lines) + "\n"
     _run(
         [

@@ -57,8 +57,8 @@ def test_a_directory_is_read_and_nothing_is_run(tmp_path: Path) -> None:
     reading = locale_settings.read(Tree(str(tmp_path)), {})
     found = {e["name"]: {v["name"]: v["value"] for v in e["variables"]} for e in reading["environments"]}
     assert found == {
-        "session": {"LANG": "zh_CN.GBK"},
-        "login shell": {"LANG": "zh_CN.GBK", "LC_ALL": "C"},
+        "every session": {"LANG": "zh_CN.GBK"},
+        "a login shell": {"LANG": "zh_CN.GBK", "LC_ALL": "C"},
         "/root/admin-openrc": {"LANG": "zh_CN.GBK", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
     }
     assert all(environment["probes"] == [] for environment in reading["environments"])

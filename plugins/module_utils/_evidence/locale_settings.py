@@ -57,7 +57,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
         return {"environments": [], "charmaps": {}, "utf8": [], "default_file": default}
     session = _merged(tree, SESSION_FILES, {})
     login = _merged(tree, LOGIN_FILES, session)
-    found = [_environment("session", "session", session), _environment("login shell", "login", login)]
+    found = [_environment("every session", "session", session), _environment("a login shell", "login", login)]
     for path in _paths(tree, CREDENTIAL_FILES):
         own = _assignments(tree, path)
         if own:

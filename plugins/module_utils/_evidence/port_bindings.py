@@ -32,7 +32,7 @@ PERMISSION_DENIED, ADDRESS_IN_USE = 13, 98
 _APACHE = re.compile(r"\((13|98)\)[^\n]*AH00072: make_sock: could not bind to address (\S+):(\d+)")
 # oslo.service, eventlet and Python's own servers; the address is not always told
 _PYTHON = re.compile(
-    r"(?:[Cc]ould not bind to (\S+?):(\d+)[^\n]*)?\[Errno (13|98)\] (?:Permission denied|Address already in use)"
+    r"(?:[Cc]ould not bind to (\S+?):(\d+)[^\n]*)?\[Errno (13|98)\] (?:Permission denied(?!:)|Address already in use)"
 )
 # uWSGI (core/socket.c): bind(): Address already in use [core/socket.c line 769]
 _UWSGI = re.compile(r"bind\(\): (Permission denied|Address already in use) \[core/socket\.c")
