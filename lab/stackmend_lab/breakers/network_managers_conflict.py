@@ -12,6 +12,9 @@ from ._breaker import Breaker
 HOST = "compute2"
 _LINK = "ip link show {0} >/dev/null 2>&1 || ip link add {0} type veth peer name {0}p; ip link set {0}p up"
 _NETWORKD = "[Match]\nName={name}\n\n[Network]\nAddress={address}/24\n{rest}"
+# The hosts' containers lack one of the capabilities that its unit asks for, CAP_NET_BROADCAST.
+_DROP_IN = "/run/systemd/system/systemd-networkd.service.d"
+_CAPABILITIES = "CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"
 _IFUPDOWN = "auto {name}\niface {name} inet static\n  address {address}/24\n{rest}"
 
 
@@ -34,7 +37,8 @@ def mend(hosts: Hosts) -> None:
             "systemctl stop systemd-networkd.socket systemd-networkd.service networking.service 2>/dev/null;"
             " systemctl reset-failed systemd-networkd.service networking.service 2>/dev/null;"
             " rm -f /etc/systemd/network/*lab*.network /etc/network/interfaces.d/lab* /run/network/ifstate*;"
-            " for link in lab0 lab1; do ip link del $link 2>/dev/null; done; true",
+            " for link in lab0 lab1; do ip link del $link 2>/dev/null; done;"
+            f" rm -rf {_DROP_IN}; systemctl daemon-reload",
         ],
     )
 
@@ -61,13 +65,20 @@ def two_metrics(hosts: Hosts) -> None:
     _links(hosts)
     _networkd(hosts, "lab0", "198.51.100.10", "Gateway=198.51.100.1\n")
     _networkd(hosts, "lab1", "203.0.113.10", "\n[Route]\nGateway=203.0.113.1\nMetric=500\n")
-    hosts.must(HOST, ["systemctl", "start", "systemd-networkd.service"])
+    _start_networkd(hosts)
     _wait(hosts, "dev lab1")
 
 
 def _links(hosts: Hosts) -> None:
     for name in ("lab0", "lab1"):
         hosts.must(HOST, ["sh", "-ec", _LINK.format(name)])
+
+
+def _start_networkd(hosts: Hosts) -> None:
+    lines = [f"{name}=\n{name}={_CAPABILITIES}" for name in ("AmbientCapabilities", "CapabilityBoundingSet")]
+    hosts.must(HOST, ["mkdir", "-p", _DROP_IN])
+    hosts.must(HOST, ["tee", f"{_DROP_IN}/lab.conf"], input="\n".join(["[Service]", *lines, ""]))
+    hosts.must(HOST, ["sh", "-ec", "systemctl daemon-reload; systemctl start systemd-networkd.service"])
 
 
 def _ifupdown(hosts: Hosts, name: str, address: str, rest: str) -> None:
@@ -83,7 +94,7 @@ def _networkd(hosts: Hosts, name: str, address: str, rest: str) -> None:
 def _start(hosts: Hosts) -> None:
     """First ifupdown, then networkd: the order of a boot."""
     hosts.must(HOST, ["systemctl", "start", "networking.service"])
-    hosts.must(HOST, ["systemctl", "start", "systemd-networkd.service"])
+    _start_networkd(hosts)
     _wait(hosts, "dev lab0")
 
 
