@@ -87,7 +87,7 @@ def _carry(path: str, there: str) -> None:
     partial = f"{there}.stackmend-partial"
     try:
         run = subprocess.run(
-            ["cp", "--archive", "--sparse=always", "--", path, partial],
+            ["cp", "--archive", "--sparse=auto", "--", path, partial],
             capture_output=True,
             text=True,
             timeout=COPY_SECONDS,

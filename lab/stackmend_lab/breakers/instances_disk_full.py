@@ -25,8 +25,8 @@ with open(disk, "wb") as file:
 
 
 def break_(hosts: Hosts) -> None:
-    """Of four GiB one and a half are left, and another could be."""
-    fill(hosts, server="1300M")
+    """Of four GiB less than two are left, and more would be without an image that nobody uses."""
+    fill(hosts, server="1750M")
 
 
 def fill(hosts: Hosts, server: str) -> None:
@@ -35,7 +35,7 @@ def fill(hosts: Hosts, server: str) -> None:
     hosts.must(HOST, ["chown", "nova:nova", PATH])
     folder = f"{PATH}/7d1f1c1e-90c8-4b3d-9c84-0d5a5c3f4d10"
     make = (
-        f"mkdir -p {PATH}/_base {folder}; fallocate -l 100M {PATH}/_base/{USED}; fallocate -l 900M {PATH}/_base/{UNUSED};"
+        f"mkdir -p {PATH}/_base {folder}; fallocate -l 100M {PATH}/_base/{USED}; yes | head -c 300M >{PATH}/_base/{UNUSED};"
         f" fallocate -l {server} {folder}/disk.eph0; touch -d '3 days ago' {PATH}/_base/*"
     )
     hosts.must(HOST, ["sh", "-ec", make], user="nova")
