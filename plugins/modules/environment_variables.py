@@ -126,19 +126,20 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
                 missing.add(path)
             after[path] = before[path]
         now = value_in(after[path], wish["variable"])
+        value = wish["value"] if wish["state"] == "present" else None
+        if now == value:
+            continue
         if wish["expect"] is not None and now != wish["expect"]:
             gone.append(wish["subject"] or f"{path} {wish['variable']}")
             continue
-        value = wish["value"] if wish["state"] == "present" else None
-        if now != value:
-            after[path] = with_value(after[path], wish["variable"], value)
-            # Only this variable: others of the same line may be secret.
-            old, new = shown.setdefault(path, ({}, {}))
-            old[wish["variable"]], new[wish["variable"]] = now, value
-            if value_in(after[path], wish["variable"]) != value:
-                raise ChangeFailed(
-                    f"{wish['variable']} in {path} is set in a way that is not understood; nothing was changed. Edit it by hand"
-                )
+        after[path] = with_value(after[path], wish["variable"], value)
+        # Only this variable: others of the same line may be secret.
+        old, new = shown.setdefault(path, ({}, {}))
+        old[wish["variable"]], new[wish["variable"]] = now, value
+        if value_in(after[path], wish["variable"]) != value:
+            raise ChangeFailed(
+                f"{wish['variable']} in {path} is set in a way that is not understood; nothing was changed. Edit it by hand"
+            )
     edited = [path for path in after if after[path] != before[path]]
     if not check_mode:
         for path in edited:

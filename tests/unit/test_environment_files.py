@@ -11,6 +11,8 @@ import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._environment_files import value_in, with_value
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import locale_settings
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
+from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
+from ansible_collections.stackmend.openstack.plugins.modules import environment_variables
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,28 @@ def test_a_host_without_openstack_has_nothing_to_check(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/locale.conf").write_text("LANG=zh_CN.GBK\n")
     assert locale_settings.read(Tree(str(tmp_path)), {})["environments"] == []
+
+
+def test_the_module_changes_what_is_as_expected_and_says_no_secret(tmp_path: Path) -> None:
+    rc = tmp_path / "root/admin-openrc"
+    rc.parent.mkdir()
+    rc.write_text("export OS_PASSWORD=secret LC_ALL=C\n")
+    wish = {
+        "path": "/root/admin-openrc",
+        "variable": "LC_ALL",
+        "state": "absent",
+        "value": None,
+        "expect": "C",
+        "subject": "rc",
+    }
+    journal = Journal("/journal", "run", str(tmp_path))
+    shown = environment_variables.apply(journal, {"variables": [wish]}, True)
+    assert "secret" not in str(shown)
+    assert shown["changed"]
+    assert rc.read_text().endswith("LC_ALL=C\n")
+    assert environment_variables.apply(journal, {"variables": [wish]}, False)["changed"]
+    assert not environment_variables.apply(journal, {"variables": [wish]}, False)["changed"]
+    other = {**wish, "variable": "OS_PASSWORD", "expect": "another"}
+    assert environment_variables.apply(journal, {"variables": [other]}, False)["gone"] == ["rc"]
+    assert [outcome["status"] for outcome in journal.undo(check_mode=False)] == ["restored"]
+    assert rc.read_text() == "export OS_PASSWORD=secret LC_ALL=C\n"

@@ -12,6 +12,8 @@ from ._breaker import Breaker
 HOST = "compute2"
 _LINK = "ip link show {0} >/dev/null 2>&1 || ip link add {0} type veth peer name {0}p; ip link set {0}p up"
 _NETWORKD = "[Match]\nName={name}\n\n[Network]\nAddress={address}/24\n{rest}"
+# Without this networkd takes every route away that it does not know, and the two managers win by turns.
+_KEEP_ROUTES = "/etc/systemd/networkd.conf.d"
 # The hosts' containers lack one of the capabilities that its unit asks for, CAP_NET_BROADCAST.
 _DROP_IN = "/run/systemd/system/systemd-networkd.service.d"
 _CAPABILITIES = "CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW"
@@ -38,7 +40,7 @@ def mend(hosts: Hosts) -> None:
             " systemctl reset-failed systemd-networkd.service networking.service 2>/dev/null;"
             " rm -f /etc/systemd/network/*lab*.network /etc/network/interfaces.d/lab* /run/network/ifstate*;"
             " for link in lab0 lab1; do ip link del $link 2>/dev/null; done;"
-            f" rm -rf {_DROP_IN}; systemctl daemon-reload",
+            f" rm -rf {_DROP_IN} {_KEEP_ROUTES}; systemctl daemon-reload",
         ],
     )
 
@@ -76,7 +78,8 @@ def _links(hosts: Hosts) -> None:
 
 def _start_networkd(hosts: Hosts) -> None:
     lines = [f"{name}=\n{name}={_CAPABILITIES}" for name in ("AmbientCapabilities", "CapabilityBoundingSet")]
-    hosts.must(HOST, ["mkdir", "-p", _DROP_IN])
+    hosts.must(HOST, ["mkdir", "-p", _DROP_IN, _KEEP_ROUTES])
+    hosts.must(HOST, ["tee", f"{_KEEP_ROUTES}/lab.conf"], input="[Network]\nManageForeignRoutes=no\n")
     hosts.must(HOST, ["tee", f"{_DROP_IN}/lab.conf"], input="\n".join(["[Service]", *lines, ""]))
     hosts.must(HOST, ["sh", "-ec", "systemctl daemon-reload; systemctl start systemd-networkd.service"])
 
