@@ -44,8 +44,8 @@ def symptom(hosts: Hosts) -> str | None:
     for shell in (["sh", "-c"], ["bash", "-lc"]):
         done = hosts.ssh(HOST, [*shell, "nova-manage cell_v2 list_cells 2>&1"], user="nova")
         if done.returncode:
-            said = done.stdout.strip().splitlines()
-            return next((line for line in said if "Error" in line), done.stdout.strip()[-200:])
+            said = (done.stdout + done.stderr).strip().splitlines()
+            return next((line for line in said if "Error" in line), said[-1] if said else f"exit {done.returncode}")
     return None
 
 
