@@ -9,7 +9,7 @@ set -euo pipefail
 root=$1 suite=$2 mirror=$3 settings=$4
 
 base=(systemd systemd-sysv dbus libpam-systemd python3 python3-apt openssh-server openssh-client iptables nftables
-      sudo iproute2 iputils-ping procps locales ca-certificates rsyslog logrotate acl less memcached)
+      sudo iproute2 iputils-ping procps locales ca-certificates rsyslog logrotate acl less memcached ifupdown)
 nova=(nova-common nova-conductor nova-scheduler python3-nova python3-placement)
 libvirt=(libvirt-daemon-system libvirt-clients qemu-system-x86)
 backends=(mariadb-server rabbitmq-server python3-pymysql)
@@ -25,6 +25,7 @@ disabled=(nova-api nova-conductor nova-scheduler nova-compute libvirtd.service l
           libvirtd-admin.socket libvirt-guests.service virtlogd.service virtlogd.socket virtlogd-admin.socket
           virtlockd.service virtlockd.socket virtlockd-admin.socket memcached
           mariadb rabbitmq-server epmd.service epmd.socket)
+          virtlockd.service virtlockd.socket virtlockd-admin.socket memcached networking)
 
 debootstrap --variant=minbase "$suite" "$root" "$mirror"
 

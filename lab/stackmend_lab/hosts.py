@@ -319,6 +319,34 @@ class Hosts:
         state: dict[str, str] = json.loads(self.must(host, ["python3", "-c", _SNAPSHOT, *paths]))
         return state
 
+    def mount_disk(self, host: str, path: str, mebibytes: int, inodes: int = 4096) -> None:
+        """Mount a new ext4 file system on a host, of a sparse file here; a host has no right to mount by itself."""
+        file = self.directory / f"disk{path.replace('/', '-')}-{host}"
+        with file.open("wb") as image:
+            image.truncate(mebibytes << 20)
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", "-N", str(inodes), str(file))
+        device = _run("losetup", "--find", "--show", str(file)).stdout.strip()
+        try:
+            number = str(os.minor(os.stat(device).st_rdev))
+            pid = _podman("inspect", "--format", "{{.State.Pid}}", self.container(host)).stdout.strip()
+            node = f"/root/lab-loop{number}"
+            inside = ("nsenter", "--target", pid, "--mount", "--")
+            _run(*inside, "mkdir", "-p", path)
+            _run(*inside, "mknod", node, "b", str(os.major(os.stat(device).st_rdev)), number)
+            _run(*inside, "mount", "-t", "ext4", node, path)
+            _run(*inside, "rm", node)
+        finally:
+            # The kernel lets go of the file when the file system is unmounted, however the host ends.
+            _run("losetup", "--detach", device)
+
+    def unmount_disk(self, host: str, path: str) -> None:
+        """Unmount it again; nothing where there is none."""
+        pid = _podman("inspect", "--format", "{{.State.Pid}}", self.container(host)).stdout.strip()
+        inside = ("nsenter", "--target", pid, "--mount", "--")
+        if _run(*inside, "mountpoint", "-q", path, check=False).returncode == 0:
+            _run(*inside, "umount", path)
+        (self.directory / f"disk{path.replace('/', '-')}-{host}").unlink(missing_ok=True)
+
     def libvirt_refusal(self, domain_xml: str, host: str = "compute1") -> str | None:
         """What the real libvirt says when it refuses a domain; None when it defines it (it is then undefined again)."""
         self.must(host, ["systemctl", "start", "virtlogd.socket", "libvirtd.service"])

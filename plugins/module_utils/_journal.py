@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
+from . import _default_routes, _file_moves, _selinux
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 
@@ -106,6 +107,14 @@ class Journal:
         self.record("directory", path=path, before=before, after=after)
         if before is None:
             os.mkdir(real, mode)
+        _set_owner_and_mode(real, after)
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Give an existing file or directory other permissions; its owner stays."""
+        real = self.tree.path(path)
+        before = _owner_and_mode(real)
+        after = {**before, "mode": mode}
+        self.record("mode", path=path, before=before, after=after)
         _set_owner_and_mode(real, after)
 
     def record(self, kind: str, **fields: Any) -> None:
@@ -236,6 +245,20 @@ def _undo_directory(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> t
     return "restored", ""
 
 
+def _undo_mode(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+    real = tree.path(entry["path"])
+    if not os.path.exists(real):
+        return "conflict", f"{entry['path']} is not there any more"
+    now = _owner_and_mode(real)
+    if now == entry["before"]:
+        return "unchanged", ""
+    if now != entry["after"]:
+        return "conflict", f"{entry['path']} was changed after the run and was left alone"
+    if not check_mode:
+        _set_owner_and_mode(real, entry["before"])
+    return ("would_restore" if check_mode else "restored"), ""
+
+
 def _undo_login_shell(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
     if not tree.is_live:
         raise JournalError(f"the login shell of {entry['user']} can only be set back on a running host")
@@ -297,10 +320,16 @@ def _undo_process_end(tree: Tree, entry: Mapping[str, Any], check_mode: bool) ->
 
 
 UNDO: dict[str, Undo] = {
+    "default_route": _default_routes.undo,
     "file": _undo_file,
+    "file_moved": _file_moves.undo_moved,
+    "file_removed": _file_moves.undo_removed,
     "directory": _undo_directory,
     "login_shell": _undo_login_shell,
     "process_end": _undo_process_end,
+    "mode": _undo_mode,
+    "selinux_boolean": _selinux.undo_boolean,
+    "selinux_port": _selinux.undo_port,
     "server_delete": _undo_server_delete,
     "service_start": _undo_service_start,
 }
@@ -308,6 +337,7 @@ UNDO: dict[str, Undo] = {
 CLOUD_KINDS = frozenset(
     [
         "catalog_service",
+        "compute_scheduling",
         "flavor_extra_specs",
         "image_properties",
         "image_replacement",

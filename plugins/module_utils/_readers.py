@@ -21,14 +21,19 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         compute_process,
         databases,
         memcached,
+        instances_disk,
+        locale_settings,
+        network_managers,
         nova_cells,
         nova_manage,
         openstack_client,
         oslo_config,
+        port_bindings,
         scheduler,
         scripts,
         service_processes,
         ssh,
+        unreadable_packages,
     )
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
@@ -38,15 +43,20 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
         "compute_process": compute_process.read,
         "databases": databases.read,
         "memcached": memcached.read,
+        "instances_disk": instances_disk.read,
+        "locale_settings": locale_settings.read,
+        "network_managers": network_managers.read,
         "nova_cells": nova_cells.read,
         "nova_manage": nova_manage.read,
         "openstack_client": openstack_client.read,
         "config_files": oslo_config.read_files,
         "oslo_config": oslo_config.read,
+        "port_bindings": port_bindings.read,
         "scheduler": scheduler.read,
         "scripts": scripts.read,
         "service_processes": service_processes.read,
         "ssh": ssh.read,
+        "unreadable_packages": unreadable_packages.read,
     }
 
     def read(name: str) -> Any:

@@ -13,6 +13,7 @@ from . import (
     _catalog_service,
     _cell_mappings,
     _database_grants,
+    _compute_scheduling,
     _flavor_extra_specs,
     _image_properties,
     _image_replacement,
@@ -29,6 +30,7 @@ CloudUndo = Callable[[Cloud, Mapping[str, Any], bool], tuple[str, str]]
 
 CLOUD_UNDO: dict[str, CloudUndo] = {
     "catalog_service": _catalog_service.undo,
+    "compute_scheduling": _compute_scheduling.undo,
     "flavor_extra_specs": _flavor_extra_specs.undo,
     "image_properties": _image_properties.undo,
     "image_replacement": _image_replacement.undo,

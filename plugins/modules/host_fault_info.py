@@ -117,6 +117,16 @@ options:
     type: list
     elements: str
     default: []
+  instances_path:
+    description:
+      - Where nova keeps its instances on this host, when that cannot be told from C(nova.conf), as for a container's volume.
+    type: path
+    default: ''
+  network_manager:
+    description: Which of several managers of the network is to stay, where two of them own an interface.
+    type: str
+    choices: ['', NetworkManager, systemd-networkd, ifupdown]
+    default: ''
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -193,6 +203,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "script_paths": {"type": "list", "elements": "path", "default": []},
     "rabbit_hosts": {"type": "list", "elements": "str", "default": []},
     "memcached_servers": {"type": "list", "elements": "str", "default": []},
+    "instances_path": {"type": "path", "default": ""},
+    "network_manager": {
+        "type": "str",
+        "choices": ["", "NetworkManager", "systemd-networkd", "ifupdown"],
+        "default": "",
+    },
 }
 
 

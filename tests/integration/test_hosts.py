@@ -71,3 +71,29 @@ def test_the_molecule_scenario() -> None:
         check=False,
     )
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
+
+
+def test_a_port_that_another_process_has_is_told_apart_from_one_that_is_denied(hosts_place: HostsPlace) -> None:
+    """placement cannot start, for real: the process that has its port is named, and nothing is changed."""
+    hosts = hosts_place.subject
+    squatter = ["systemd-run", "--unit=lab-squatter", "python3", "-m", "http.server", "--bind", "127.0.0.1", "8778"]
+    hosts.must("controller1", ["systemctl", "stop", "placement-api"])
+    try:
+        hosts.must("controller1", squatter)
+        hosts.must(
+            "controller1",
+            ["timeout", "30", "sh", "-c", "until ss -Hltn 'sport = :8778' | grep -q .; do sleep 0.2; done"],
+        )
+        hosts.ssh("controller1", ["systemctl", "start", "placement-api"])
+        until = "until journalctl -u placement-api --since=-1min -o cat | grep -q 'Errno 98'; do sleep 0.2; done"
+        hosts.must("controller1", ["timeout", "60", "sh", "-c", until])
+        report = stackmend.diagnose(
+            hosts_place.inventory, faults=["api_port_bind_denied"], limit="controller1", variables=hosts_place.variables
+        )
+    finally:
+        hosts.must("controller1", ["systemctl", "stop", "lab-squatter"])
+        hosts.must("controller1", ["sh", "-c", "systemctl reset-failed placement-api; systemctl restart placement-api"])
+    (finding,) = report.findings
+    assert (finding.certainty, finding.remedy) == ("certain", None)
+    assert "lab-squatter.service" in finding.summary
+    assert "8778" in finding.summary

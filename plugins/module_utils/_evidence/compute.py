@@ -51,7 +51,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
 
 
 # File systems that several hosts mount at once (nova's own check is whether the server's directory is there).
-_SHARED = re.compile(r"^(?:nfs4?|ceph|fuse\.(?:ceph|gluster\S*)|glusterfs|gpfs|lustre|ocfs2|gfs2|cifs|beegfs)$")
+SHARED = re.compile(r"^(?:nfs4?|ceph|fuse\.(?:ceph|gluster\S*)|glusterfs|gpfs|lustre|ocfs2|gfs2|cifs|beegfs)$")
 
 
 def _storage(tree: Tree, config: _oslo_files.Effective) -> str:
@@ -59,11 +59,11 @@ def _storage(tree: Tree, config: _oslo_files.Effective) -> str:
         return "shared"
     state = config.text("DEFAULT", "state_path") or "/var/lib/nova"
     path = config.text("DEFAULT", "instances_path") or "$state_path/instances"
-    kind = _filesystem(tree, path.replace("$state_path", state).replace("${state_path}", state))
-    return "" if not kind else "shared" if _SHARED.match(kind) else "local"
+    kind = filesystem(tree, path.replace("$state_path", state).replace("${state_path}", state))
+    return "" if not kind else "shared" if SHARED.match(kind) else "local"
 
 
-def _filesystem(tree: Tree, path: str) -> str:
+def filesystem(tree: Tree, path: str) -> str:
     """The type of the file system that a path is on: from the kernel's table, or from fstab for a directory."""
     for table in ("/proc/self/mounts", "/proc/mounts") if tree.is_live else ("/proc/mounts", "/etc/fstab"):
         try:

@@ -1,0 +1,217 @@
+# Copyright (c) 2026, the Stackmend authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Read which API servers of a host do not run because they cannot have their port, and what keeps it from them.
+
+Units that run are not looked at further: a denial in a log is history. The firewall is not asked, because it decides what
+reaches a port and never who may open it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Optional
+
+from . import services
+from ._tree import Tree
+
+SECONDS = 20.0
+WINDOW_SECONDS = 86400
+_TAIL = 512 << 10
+BOOLEAN = "httpd_use_openstack"
+_WEB_LOGS = ("/var/log/httpd/error_log", "/var/log/apache2/error.log")
+_DOWN = ("failed", "activating")
+PERMISSION_DENIED, ADDRESS_IN_USE = 13, 98
+
+# Apache (httpd 2.4, server/listen.c): (13)Permission denied: AH00072: make_sock: could not bind to address [::]:5000
+_APACHE = re.compile(r"\((13|98)\)[^\n]*AH00072: make_sock: could not bind to address (\S+):(\d+)")
+# oslo.service, eventlet and Python's own servers; the address is not always told
+_PYTHON = re.compile(
+    r"(?:[Cc]ould not bind to (\S+?):(\d+)[^\n]*)?\[Errno (13|98)\] (?:Permission denied(?!:)|Address already in use)"
+)
+# uWSGI (core/socket.c): bind(): Address already in use [core/socket.c line 769]
+_UWSGI = re.compile(r"bind\(\): (Permission denied|Address already in use) \[core/socket\.c")
+_DENIAL = re.compile(
+    r'msg=audit\((\d+)\.\d+:\d+\): avc:\s+denied\s+\{ name_bind \}.*?comm="([^"]+)".*?src=(\d+)'
+    r".*?scontext=\S*?:(\w+_t)\b.*?tcontext=\S*?:(\w+_t)\b"
+)
+_PORT_ARGUMENT = re.compile(r"^(?:--port|--bind|-b|--http-socket|--http|--https|--https-socket|--socket)$")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
+    """{"failures", "selinux", "booleans", "denials", "listeners", "configured"}.
+
+    failures: [{"unit", "program", "address", "port", "errno"}] of API servers whose unit has failed or is being started
+    again and again, and whose last complaint of a day was about its port; port 0 where nothing tells it.
+    selinux: "Enforcing", "Permissive", "Disabled", or "" where the host has none. booleans: {name: bool}.
+    denials: [{"command", "port", "domain", "type"}] of the audit log of a day.
+    listeners: {port as text: [{"process", "pid", "unit"}]} of the ports that failed.
+    configured: units of API servers that a directory names, of which nothing can be asked.
+    """
+    units = _units(tree)
+    empty: dict[str, Any] = {
+        "failures": [],
+        "selinux": "",
+        "booleans": {},
+        "denials": [],
+        "listeners": {},
+        "configured": [],
+    }
+    if not tree.is_live:
+        # Only where SELinux is to be in force is there something that the files leave open.
+        enforced = re.search(r"^\s*SELINUX\s*=\s*enforcing\b", _text(tree, "/etc/selinux/config"), re.MULTILINE)
+        return {**empty, "configured": sorted(units) if enforced else []}
+    down = [unit for unit, state in _states(units).items() if state in _DOWN]
+    failures = [failure for unit in down for failure in _failures(unit, units[unit])]
+    if not failures:
+        return empty
+    selinux = said(["getenforce"]).strip()
+    return {
+        **empty,
+        "failures": failures,
+        "selinux": selinux,
+        "booleans": booleans([BOOLEAN]) if selinux in ("Enforcing", "Permissive") else {},
+        "denials": list(_denials(tree)) if selinux else [],
+        "listeners": {str(f["port"]): _listeners(f["port"]) for f in failures if f["port"]},
+    }
+
+
+def booleans(names: Iterable[str]) -> dict[str, bool]:
+    """SELinux booleans by name, only those that the policy of this host has: `getsebool` says "name --> off"."""
+    found = {}
+    for name in names:
+        match = re.match(rf"{re.escape(name)} --> (on|off)", said(["getsebool", name]))
+        if match:
+            found[name] = match.group(1) == "on"
+    return found
+
+
+def said(command: list[str]) -> str:
+    """The output of a command; "" where it is not there or fails."""
+    try:
+        run = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+            env={"PATH": PATH, "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run.stdout if run.returncode == 0 else ""
+
+
+def _units(tree: Tree) -> dict[str, list[services.Program]]:
+    """The units that serve an API, with their programs."""
+    found: dict[str, list[services.Program]] = {}
+    for program in (*services.installed(tree), *services._apache(tree)):
+        serves = (
+            program.wsgi
+            or program.name.endswith(("-api", "-server", "-wsgi", "-novncproxy"))
+            or program.name == "keystone"
+        )
+        if program.unit and serves:
+            found.setdefault(program.unit, []).append(program)
+    return found
+
+
+def _states(units: Iterable[str]) -> dict[str, str]:
+    units = sorted(units)
+    if not units:
+        return {}
+    blocks = said(["systemctl", "show", "--property=ActiveState", *units]).split("\n\n")
+    states = [block.strip().partition("=")[2] for block in blocks]
+    return dict(zip(units, states))  # noqa: B905 - Python 3.9
+
+
+def _failures(unit: str, programs: list[services.Program]) -> Iterator[dict[str, Any]]:
+    text = said(["journalctl", "-u", unit, "--since=-24h", "-n", "400", "-o", "cat", "--no-pager", "-q"])
+    names = {program.project for program in programs}
+    logs = [path for name in names for path in Tree().glob(f"/var/log/{name}/*.log")]
+    if unit in ("httpd.service", "apache2.service"):
+        logs += [path for path in _WEB_LOGS if os.path.exists(path)]
+    for path in logs:
+        if time.time() - os.stat(path).st_mtime < WINDOW_SECONDS:
+            text += "\n" + _tail(path)
+    seen = set()
+    for address, port, errno in complaints(text, programs):
+        if (port, errno) not in seen:
+            seen.add((port, errno))
+            yield {"unit": unit, "program": programs[0].name, "address": address, "port": port, "errno": errno}
+
+
+def complaints(text: str, programs: Iterable[services.Program]) -> Iterator[tuple[str, int, int]]:
+    """(address, port, errno) of what servers said about their port; the port of the command line where they did not."""
+    own = next((port for program in programs if (port := _port_of(program.arguments))), 0)
+    for match in _APACHE.finditer(text):
+        yield match.group(2), int(match.group(3)), int(match.group(1))
+    for match in _PYTHON.finditer(text):
+        yield match.group(1) or "", int(match.group(2) or own), int(match.group(3))
+    for match in _UWSGI.finditer(text):
+        yield "", own, PERMISSION_DENIED if match.group(1).startswith("P") else ADDRESS_IN_USE
+
+
+def _port_of(arguments: Iterable[str]) -> int:
+    waiting = False
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if waiting or (equals and _PORT_ARGUMENT.match(option)):
+            port = re.search(r"(?:^|:)(\d{2,5})$", value if equals and not waiting else argument)
+            if port:
+                return int(port.group(1))
+        waiting = not equals and bool(_PORT_ARGUMENT.match(argument))
+    return 0
+
+
+def _denials(tree: Tree) -> Iterator[dict[str, Any]]:
+    oldest = time.time() - WINDOW_SECONDS
+    seen = set()
+    for match in _DENIAL.finditer(_tail("/var/log/audit/audit.log")):
+        key = (match.group(2), int(match.group(3)), match.group(4), match.group(5))
+        if int(match.group(1)) >= oldest and key not in seen:
+            seen.add(key)
+            yield dict(zip(("command", "port", "domain", "type"), key))  # noqa: B905 - Python 3.9
+
+
+def _listeners(port: int) -> list[dict[str, Any]]:
+    found = []
+    for line in said(["ss", "-H", "-l", "-t", "-n", "-p", f"sport = :{port}"]).splitlines():
+        for name, pid in re.findall(r'\("([^"]+)",pid=(\d+)', line):
+            entry = {"process": name, "pid": int(pid), "unit": _unit_of(int(pid)) or ""}
+            if entry not in found:
+                found.append(entry)
+    return found
+
+
+def _unit_of(pid: int) -> Optional[str]:
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            units = re.findall(r"/([^/\n]+\.(?:service|scope))(?=/|$)", file.read(), re.MULTILINE)
+    except OSError:
+        return None
+    return units[-1] if units else None
+
+
+def _tail(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _text(tree: Tree, path: str) -> str:
+    try:
+        return tree.read_text(path)
+    except FileNotFoundError:
+        return ""
