@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
+from . import _console_access
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 
@@ -295,6 +296,7 @@ def _undo_server_delete(tree: Tree, entry: Mapping[str, Any], check_mode: bool) 
 UNDO: dict[str, Undo] = {
     "file": _undo_file,
     "directory": _undo_directory,
+    "firewall_rule": _console_access.undo,
     "login_shell": _undo_login_shell,
     "server_delete": _undo_server_delete,
     "service_start": _undo_service_start,

@@ -82,6 +82,25 @@ options:
         description: Port of its sshd.
         type: int
         default: 22
+  console_listeners:
+    description: The consoles that a host with nova-novncproxy tries to reach, as the computes named them in RV(observations).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: Name of the compute in the inventory.
+        type: str
+        required: true
+      address:
+        description: The address that nova gives to the proxy.
+        type: str
+        required: true
+      ports:
+        description: TCP ports to try.
+        type: list
+        elements: int
+        required: true
   nova_user:
     description: The user that runs nova-compute.
     type: str
@@ -173,6 +192,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "name": {"type": "str", "required": True},
             "address": {"type": "str", "required": True},
             "port": {"type": "int", "default": 22},
+        },
+    },
+    "console_listeners": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "host": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "ports": {"type": "list", "elements": "int", "required": True},
         },
     },
     "nova_user": {"type": "str", "default": "nova"},
