@@ -499,16 +499,21 @@ def insert_nft_line(text: str, table: Sequence[str], chain: str, line: str, befo
     place = [f"table {' '.join(table)}", f"chain {chain}"]
     inside: list[str] = []
     for number, entry in enumerate(lines):
-        words = _COUNTED.sub("", entry.split("#")[0]).split()
+        words = _words(entry.split("#")[0])
         if words and words[-1] == "{":
             inside.append(" ".join(words[:-1]))
         elif words == ["}"] and inside:
             if inside[-2:] == place and before is None:
                 return "".join([*lines[:number], _indent(lines, number) + line + "\n", *lines[number:]])
             inside.pop()
-        elif inside[-2:] == place and before is not None and words == before.split():
+        elif inside[-2:] == place and before is not None and words == _words(before):
             return "".join([*lines[:number], _indent(lines, number + 1) + line + "\n", *lines[number:]])
     return None
+
+
+def _words(rule: str) -> list[str]:
+    """A rule however it is spaced, and whether it spells what nft 1.0 leaves out or not."""
+    return re.sub(r"\b(icmp|icmpv6|icmpx) type\b", r"\1", _COUNTED.sub("", rule)).replace(",", " , ").split()
 
 
 def _indent(lines: Sequence[str], number: int) -> str:

@@ -21,6 +21,7 @@ class Breaker:
     break_: produces the fault; called on a healthy lab that is up.
     mend: puts everything back as it was before break_ or a near miss, whatever happened since; may be called twice.
     symptom: what a user of the real component sees now, in one line; None when all is well. Changes nothing.
+    state: what else has to be the same after a check and after a rollback, beside what the place itself compares.
     near_misses: legitimate states that look alike, by a sentence each; called on a healthy lab, undone by mend.
     approve: the risk that has to be approved for the remedy.
     variables: playbook variables with which the fault is looked for, beyond the place's own.
@@ -36,6 +37,7 @@ class Breaker:
     mend: Callable[[Any], None]
     symptom: Callable[[Any], str | None]
     near_misses: Mapping[str, Callable[[Any], None]]
+    state: Callable[[Any], Mapping[str, Any]] | None = None
     approve: str = "safe"
     variables: Mapping[str, Any] = field(default_factory=dict)
     report_only: bool = False
