@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from . import _console_access
+from . import _ceph_reweight, _console_access
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 
@@ -294,6 +294,7 @@ def _undo_server_delete(tree: Tree, entry: Mapping[str, Any], check_mode: bool) 
 
 
 UNDO: dict[str, Undo] = {
+    "ceph_reweight": _ceph_reweight.undo,
     "file": _undo_file,
     "directory": _undo_directory,
     "firewall_rule": _console_access.undo,

@@ -16,6 +16,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
     """Give the evidence of a host by the reader's name; options are the settings of host_fault_info."""
     from ._evidence import (
         accounts,
+        ceph,
         compute,
         compute_process,
         consoles,
@@ -30,6 +31,7 @@ def host_reader(tree: Tree, options: Mapping[str, Any]) -> Callable[[str], Any]:
 
     readers: dict[str, Callable[[Tree, Mapping[str, Any]], Any]] = {
         "accounts": accounts.read,
+        "ceph": ceph.read,
         "compute": compute.read,
         "compute_process": compute_process.read,
         "consoles": consoles.read,

@@ -119,6 +119,14 @@ options:
     type: list
     elements: str
     default: []
+  ceph_command:
+    description:
+      - The command, as a list, in front of ceph's own arguments, on a host from which a Ceph cluster is administered, such as
+        C([cephadm, shell, --, ceph]).
+      - Without it C(/usr/bin/ceph) is asked where C(/etc/ceph) holds the configuration and key of the administrator.
+    type: list
+    elements: str
+    default: []
   script_paths:
     description: Further files and directories in which to look for scripts that evacuate hosts.
     type: list
@@ -207,6 +215,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "nova_user": {"type": "str", "default": "nova"},
     "service_commands": {"type": "dict", "default": {}},
     "nova_exec": {"type": "list", "elements": "str", "default": []},
+    "ceph_command": {"type": "list", "elements": "str", "default": []},
     "script_paths": {"type": "list", "elements": "path", "default": []},
 }
 

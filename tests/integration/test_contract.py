@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
-from stackmend_lab import breakers
+from stackmend_lab import breakers, ceph
 
 import stackmend
 
@@ -35,6 +35,7 @@ EXPECTED = {
     },
     "auth_strategy_invalid": {("host", "labctl", "certain")},
     "cell_host_unmapped": {("compute", "HOST-340", "certain"), ("compute", "HOST-341", "certain")},
+    "ceph_osd_nearfull": {("ceph_cluster", ceph.FSID, "certain")},
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "compute_service_down": {("compute", "HOST-341", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
@@ -79,7 +80,9 @@ def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Place]]:
     breaker = breakers.load(request.param)
     if breaker.needs == "hosts" and hosts_cannot_run():
         pytest.skip(f"{breaker.fault}: {hosts_cannot_run()}")
-    place: Place = request.getfixturevalue("cloud_place" if breaker.needs == "cloud" else "hosts_place")
+    if breaker.needs == "ceph" and ceph.cannot_run():
+        pytest.skip(f"{breaker.fault}: {ceph.cannot_run()}")
+    place: Place = request.getfixturevalue(f"{breaker.needs}_place")
     breaker.mend(place.subject)
     try:
         yield breaker, place

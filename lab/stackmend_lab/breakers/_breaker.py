@@ -16,8 +16,8 @@ class Breaker:
     """One fault of the catalogue, produced and undone.
 
     fault: the catalogue's id, which names this breaker's file too.
-    needs: "cloud", the lab's own processes, or "hosts", systemd hosts under podman; the functions are given the `Lab` or
-        the `Hosts`.
+    needs: "cloud", the lab's own processes, "hosts", systemd hosts under podman, or "ceph", a cluster of its own; the functions
+        are given the `Lab`, the `Hosts` or the `Ceph`.
     break_: produces the fault; called on a healthy lab that is up.
     mend: puts everything back as it was before break_ or a near miss, whatever happened since; may be called twice.
     symptom: what a user of the real component sees now, in one line; None when all is well. Changes nothing.
