@@ -103,8 +103,9 @@ def mend(hosts: Hosts) -> None:
     for name in COMPUTES:
         if hosts.ssh(name, ["test", "-d", KEPT]).returncode == 0:
             hosts.must(name, ["sh", "-ec", _MEND])
-    stop = f"systemctl stop {PROXY}.service 2>/dev/null; rm -f /usr/local/bin/{PROXY}"
-    hosts.must(CONTROLLER, ["sh", "-c", stop])
+    unit = f"/etc/systemd/system/{PROXY}.service"
+    stop = f"[ ! -e {unit} ] || systemctl disable --quiet --now {PROXY}; rm -f {unit} /usr/local/bin/{PROXY}"
+    hosts.must(CONTROLLER, ["sh", "-c", f"{stop}; systemctl daemon-reload"])
 
 
 _MEND = dedent(f"""\
@@ -125,7 +126,7 @@ def symptom(hosts: Hosts) -> str | None:
     consoles = []
     for name in COMPUTES:
         shown = hosts.must(name, ["sh", "-c", "cat /run/libvirt/qemu/*.xml 2>/dev/null || true"])
-        ports = re.findall(r"<graphics type='vnc' port='(\\d+)'", shown)
+        ports = re.findall(r"<graphics type='vnc' port='(\d+)'", shown)
         consoles += [f"{name},{hosts.addresses()[name]},{port}" for port in ports]
     said = hosts.must(CONTROLLER, ["python3", "-c", _GREET, *consoles]).strip()
     return said or None
@@ -136,7 +137,7 @@ def state(hosts: Hosts) -> dict[str, str]:
     rules = {}
     for name in COMPUTES:
         listed = hosts.must(name, ["sh", "-c", "iptables-save -t filter; nft list ruleset"])
-        rules[name] = re.sub(r"^#.*\\n|\\[\\d+:\\d+\\]| packets \\d+ bytes \\d+", "", listed, flags=re.M)
+        rules[name] = re.sub(r"^#.*\n|\[\d+:\d+\]| packets \d+ bytes \d+", "", listed, flags=re.M)
     return rules
 
 
@@ -209,8 +210,19 @@ sys.exit(main())
 _PROXY_START = dedent(f"""\
     cat >/usr/local/bin/{PROXY}
     chmod 0755 /usr/local/bin/{PROXY}
-    systemctl reset-failed {PROXY}.service 2>/dev/null || true
-    systemd-run --quiet --unit {PROXY} --uid nova /usr/local/bin/{PROXY} --web /usr/share --log-file /var/log/nova/{PROXY}.log
+    cat >/etc/systemd/system/{PROXY}.service <<'EOF'
+    [Unit]
+    Description=OpenStack Compute noVNC proxy
+
+    [Service]
+    User=nova
+    ExecStart=/usr/local/bin/{PROXY} --web /usr/share --log-file /var/log/nova/{PROXY}.log
+
+    [Install]
+    WantedBy=multi-user.target
+    EOF
+    systemctl daemon-reload
+    systemctl enable --quiet --now {PROXY}
     """)
 
 
