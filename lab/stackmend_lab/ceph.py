@@ -90,8 +90,9 @@ class Ceph:
 
     def up(self) -> None:
         """Start a new cluster with one pool, and wait until it is whole."""
-        for name in ("mon", "mgr", "run", "log", "root", *(f"osd{number}" for number in range(OSDS))):
+        for name in ("mon", "mgr", "run", "log", "root/etc", *(f"osd{number}" for number in range(OSDS))):
             (self.directory / name).mkdir(parents=True)
+        (self.directory / "root/etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
