@@ -112,7 +112,8 @@ _MEND = dedent(f"""\
     for guest in $(virsh --quiet list --name); do virsh --quiet destroy $guest; done
     systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket \\
       virtlogd-admin.socket
-    cp -a {KEPT}/qemu.conf /etc/libvirt/qemu.conf
+    rm -rf /etc/libvirt
+    cp -a {KEPT}/libvirt /etc/libvirt
     cp -a {KEPT}/nova.conf /etc/nova/nova.conf
     rm -rf /etc/iptables /etc/nftables.conf
     [ ! -e {KEPT}/nftables.conf ] || cp -a {KEPT}/nftables.conf /etc/nftables.conf
@@ -184,7 +185,7 @@ def _consoles(hosts: Hosts, *, graphics: str = _VNC, guests: bool = True) -> Non
 _KEEP = dedent(f"""\
     [ ! -d {KEPT} ] || exit 0
     install -d -m 0700 {KEPT}
-    cp -a /etc/libvirt/qemu.conf /etc/nova/nova.conf {KEPT}
+    cp -a /etc/libvirt /etc/nova/nova.conf {KEPT}
     [ ! -e /etc/nftables.conf ] || cp -a /etc/nftables.conf {KEPT}
     """)
 
