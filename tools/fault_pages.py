@@ -26,6 +26,8 @@ def page(fault: Fault) -> str:
     tried = f"Try it: `stackmend lab break {fault.id}`."
     if breaker.needs == "hosts":
         tried = "It is tried on systemd hosts, by `make test` as root."
+    elif breaker.needs == "ceph":
+        tried = "It is tried on a Ceph cluster of its own, by `make test` where Ceph is installed."
     return f"""# {fault.id} ({fault.reference})
 
 {fault.title}. Scope: {fault.scope}. Severity: {fault.severity}. {risk}.

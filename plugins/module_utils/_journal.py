@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
 from . import _default_routes, _file_moves, _selinux
+from . import _ceph_reweight, _console_access
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 
@@ -321,10 +322,12 @@ def _undo_process_end(tree: Tree, entry: Mapping[str, Any], check_mode: bool) ->
 
 UNDO: dict[str, Undo] = {
     "default_route": _default_routes.undo,
+    "ceph_reweight": _ceph_reweight.undo,
     "file": _undo_file,
     "file_moved": _file_moves.undo_moved,
     "file_removed": _file_moves.undo_removed,
     "directory": _undo_directory,
+    "firewall_rule": _console_access.undo,
     "login_shell": _undo_login_shell,
     "process_end": _undo_process_end,
     "mode": _undo_mode,

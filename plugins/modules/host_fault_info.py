@@ -82,6 +82,25 @@ options:
         description: Port of its sshd.
         type: int
         default: 22
+  console_listeners:
+    description: The consoles that a host with nova-novncproxy tries to reach, as the computes named them in RV(observations).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: Name of the compute in the inventory.
+        type: str
+        required: true
+      address:
+        description: The address that nova gives to the proxy.
+        type: str
+        required: true
+      ports:
+        description: TCP ports to try.
+        type: list
+        elements: int
+        required: true
   nova_user:
     description: The user that runs nova-compute.
     type: str
@@ -97,6 +116,14 @@ options:
     description:
       - The command, as a list, that runs another one where nova-manage and nova's API database are, such as
         C([podman, exec, -i, nova_conductor]); needed where that is a container of another name than kolla's.
+    type: list
+    elements: str
+    default: []
+  ceph_command:
+    description:
+      - The command, as a list, in front of ceph's own arguments, on a host from which a Ceph cluster is administered, such as
+        C([cephadm, shell, --, ceph]).
+      - Without it C(/usr/bin/ceph) is asked where C(/etc/ceph) holds the configuration and key of the administrator.
     type: list
     elements: str
     default: []
@@ -197,9 +224,20 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "port": {"type": "int", "default": 22},
         },
     },
+    "console_listeners": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "host": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "ports": {"type": "list", "elements": "int", "required": True},
+        },
+    },
     "nova_user": {"type": "str", "default": "nova"},
     "service_commands": {"type": "dict", "default": {}},
     "nova_exec": {"type": "list", "elements": "str", "default": []},
+    "ceph_command": {"type": "list", "elements": "str", "default": []},
     "script_paths": {"type": "list", "elements": "path", "default": []},
     "rabbit_hosts": {"type": "list", "elements": "str", "default": []},
     "memcached_servers": {"type": "list", "elements": "str", "default": []},

@@ -28,6 +28,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue imp
 from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate
 from ansible_collections.stackmend.openstack.plugins.modules import cloud_fault_info, host_fault_info
 from stackmend_lab import Lab, breakers
+from stackmend_lab.ceph import Ceph
 from stackmend_lab.hosts import Hosts
 from stackmend_lab.layout import SERVICES
 
@@ -278,6 +279,20 @@ def hosts_place(state_home: Path) -> Iterator[HostsPlace]:
         hosts.deploy()
         variables = {"ansible_pipelining": True, "stackmend_max_changes": "100%"}
         yield HostsPlace(hosts, hosts.inventory, faults, variables)
+
+
+class CephPlace(Place):
+    """A Ceph cluster; all that can be changed there is what a breaker compares itself."""
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.fixture
+def ceph_place(state_home: Path, tmp_path: Path) -> Iterator[CephPlace]:
+    faults = tuple(fault.id for fault in FAULTS.values() if not fault.cloud_evidence)
+    with Ceph(tmp_path / "ceph") as ceph:
+        yield CephPlace(ceph, ceph.inventory, faults, {})
 
 
 def hosts_cannot_run() -> str:

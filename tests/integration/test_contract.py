@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
-from stackmend_lab import breakers
+from stackmend_lab import breakers, ceph
 
 import stackmend
 
@@ -36,11 +36,13 @@ EXPECTED = {
     "api_port_bind_denied": {("host", "controller1", "certain")},
     "auth_strategy_invalid": {("host", "labctl", "certain")},
     "cell_host_unmapped": {("compute", "HOST-340", "certain"), ("compute", "HOST-341", "certain")},
+    "ceph_osd_nearfull": {("ceph_cluster", ceph.FSID, "certain")},
     "catalog_service_without_endpoints": {("service", "left-over", "certain")},
     "compute_service_down": {("compute", "HOST-341", "certain")},
     "config_option_unknown": {("host", "HOST-34", "certain")},
     "controller_backends_differ": {("host", "controller2", "certain"), ("host", "controller3", "certain")},
     "database_grants_missing": {("host", "controller1", "certain")},
+    "console_ports_blocked": {("host", "compute1", "certain"), ("host", "compute2", "certain")},
     "disk_overcommitted": {("hypervisor", "HOST-34", "certain")},
     "placement_capacity_exhausted": {("server", "too-many", "certain")},
     "config_value_invalid": {("host", "HOST-34", "certain")},
@@ -87,7 +89,9 @@ def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Place]]:
     breaker = breakers.load(request.param)
     if breaker.needs == "hosts" and hosts_cannot_run():
         pytest.skip(f"{breaker.fault}: {hosts_cannot_run()}")
-    place: Place = request.getfixturevalue("cloud_place" if breaker.needs == "cloud" else "hosts_place")
+    if breaker.needs == "ceph" and ceph.cannot_run():
+        pytest.skip(f"{breaker.fault}: {ceph.cannot_run()}")
+    place: Place = request.getfixturevalue(f"{breaker.needs}_place")
     breaker.mend(place.subject)
     place.component = breaker.state
     try:
@@ -117,18 +121,23 @@ def _seen(report: stackmend.Report) -> list[tuple[str, str, str, str]]:
     return [(f.fault, f.target.type, f.target.name, f.certainty) for f in report.findings]
 
 
+def _state(breaker: Any, place: Place) -> dict[str, Any]:
+    """Everything that may not change without being asked."""
+    return {**place.state(), "breaker": breaker.state(place.subject) if breaker.state else None}
+
+
 def test_contract(broken: tuple[Any, Place]) -> None:
     breaker, place = broken
     variables = {**place.variables, **breaker.variables}
     # Everything is looked for when it is broken, and all that could notice the remedy when it is fixed; between the two only
     # the fault itself is.
     only, family = [breaker.fault], _family(breaker.fault)
-    healthy = place.state()
+    healthy = _state(breaker, place)
     assert breaker.symptom(place.subject) is None
 
     breaker.break_(place.subject)
     assert breaker.symptom(place.subject), "1: broken, the symptom shows"
-    broken_state = place.state()
+    broken_state = _state(breaker, place)
 
     everything = _all_that_can_show(place, healthy, broken_state)
     found, unknown = place.look(everything, variables)
@@ -147,15 +156,15 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     )
     assert set(_seen(checked)) == expected, "4: a check reports it"
     assert (checked.changed, checked.exit_status) == (0, 2)
-    assert differences(broken_state, place.state()) == {}, "4: and changes nothing"
+    assert differences(broken_state, _state(breaker, place)) == {}, "4: and changes nothing"
 
     if breaker.report_only:
         assert shown == [], "4: there is no difference to show"
         _is_only_reported(breaker, place, checked, variables)
-        assert differences(broken_state, place.state()) == {}
+        assert differences(broken_state, _state(breaker, place)) == {}
         breaker.mend(place.subject)
         assert breaker.symptom(place.subject) is None, "6: the operator's way out ends the symptom"
-        assert differences(healthy, place.state()) == {}
+        assert differences(healthy, _state(breaker, place)) == {}
         return
 
     assert shown, "4: and shows the difference"
@@ -163,33 +172,33 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     if breaker.approve != "safe":
         waiting = stackmend.remediate(place.inventory, faults=only, variables=variables)
         assert {finding.status for finding in waiting.findings} == {"awaiting_approval"}, "5: it waits for approval"
-        assert differences(broken_state, place.state()) == {}
+        assert differences(broken_state, _state(breaker, place)) == {}
 
     fixed = stackmend.remediate(place.inventory, faults=only, variables=variables, approve=breaker.approve)
     assert {(f.status, f.reason) for f in fixed.findings} == {("fixed", "")}, "5: approved, it is fixed"
     assert fixed.changed == len(EXPECTED[breaker.fault])
     assert breaker.symptom(place.subject) is None, "6: the symptom is gone"
 
-    fixed_state = place.state()
+    fixed_state = _state(breaker, place)
     again = stackmend.remediate(place.inventory, faults=only, variables=variables, approve=breaker.approve)
     assert (again.findings, again.changed, again.exit_status) == ((), 0, 0), "7: a second run changes nothing"
     assert place.look(family, variables) == ([], []), "7: and what was done raises no other fault"
-    assert differences(fixed_state, place.state()) == {}
+    assert differences(fixed_state, _state(breaker, place)) == {}
 
     undone = stackmend.rollback(fixed.run_id, place.inventory, variables=variables)
     if breaker.irreversible:
         assert {entry.status for entry in undone.undone} == {"conflict"}, "8: it says what cannot be undone"
         assert all(entry.reason for entry in undone.undone)
-        assert differences(fixed_state, place.state()) == {}, "8: and leaves everything alone"
+        assert differences(fixed_state, _state(breaker, place)) == {}, "8: and leaves everything alone"
         breaker.mend(place.subject)
-        assert differences(healthy, place.state()) == {}
+        assert differences(healthy, _state(breaker, place)) == {}
         return
     assert {entry.status for entry in undone.undone} == {"restored"}
-    assert differences(broken_state, place.state()) == {}, "8: rolled back, exactly"
+    assert differences(broken_state, _state(breaker, place)) == {}, "8: rolled back, exactly"
     assert breaker.symptom(place.subject), "8: the symptom is back"
 
     breaker.mend(place.subject)
-    assert differences(healthy, place.state()) == {}
+    assert differences(healthy, _state(breaker, place)) == {}
 
 
 def _is_only_reported(breaker: Any, place: Place, checked: stackmend.Report, variables: dict[str, Any]) -> None:

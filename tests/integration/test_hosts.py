@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.ssh import choose_peers
 
 import stackmend
 
@@ -55,6 +59,81 @@ def test_healthy_hosts_raise_nothing(hosts_place: HostsPlace) -> None:
     assert [(finding.fault, finding.summary) for finding in report.findings] == []
     assert [entry.reason for entry in report.unknown] == []
     assert report.exit_status == 0
+
+
+# More computes than every pair of is tried: one host, with a real sshd on an address for each of them.
+RING = {f"ring{number:02}": f"127.0.1.{number}" for number in range(1, 23)}
+RING_PORT = 2222
+REINSTALLED = "ring07"
+
+
+@pytest.fixture
+def ring(hosts_place: HostsPlace, tmp_path: Path) -> Iterator[Path]:
+    """The inventory of a ring of computes that trust each other; one of them has come back with another host key."""
+    hosts = hosts_place.subject
+    addresses = " ".join(RING.values())
+    begin = f"""
+        cp -a /var/lib/nova/.ssh /root/ring-ssh
+        mkdir -p /run/sshd && install -d -m 0700 /root/ring && cd /root/ring
+        ssh-keygen -q -t ed25519 -N '' -f old && ssh-keygen -q -t ed25519 -N '' -f new
+        serve() {{  # key address...
+          key=$1; shift
+          {{ printf 'Port {RING_PORT}\\nHostKey /root/ring/%s\\nPidFile /root/ring/%s.pid\\nMaxStartups 500\\n' $key $key
+             printf 'ListenAddress %s\\n' "$@"; }} >$key.conf
+          /usr/sbin/sshd -f /root/ring/$key.conf
+        }}
+        serve old $(echo {addresses} | tr ' ' '\\n' | grep -vx {RING[REINSTALLED]})
+        serve new {RING[REINSTALLED]}
+        for address in {addresses}; do
+          echo "[$address]:{RING_PORT} $(cut -d ' ' -f 1-2 old.pub)" >>/var/lib/nova/.ssh/known_hosts
+        done
+        cat /var/lib/nova/.ssh/id_ed25519.pub >>/var/lib/nova/.ssh/authorized_keys
+    """
+    end = "kill $(cat /root/ring/*.pid); rm -rf /root/ring /var/lib/nova/.ssh; mv /root/ring-ssh /var/lib/nova/.ssh"
+    inventory: dict[str, Any] = yaml.safe_load(hosts.inventory.read_text())
+    where = hosts.addresses()["compute1"]
+    inventory["all"]["children"] = {
+        "computes": {
+            "hosts": {
+                name: {
+                    "ansible_host": where,
+                    "stackmend_migration_address": address,
+                    "stackmend_migration_port": RING_PORT,
+                }
+                for name, address in RING.items()
+            }
+        }
+    }
+    file = tmp_path / "ring.yml"
+    file.write_text(yaml.safe_dump(inventory))
+    hosts.must("compute1", ["bash", "-ec", begin])
+    try:
+        yield file
+    finally:
+        hosts.must("compute1", ["sh", "-c", end])
+
+
+def test_of_many_computes_a_ring_and_a_sample_are_tried_and_a_broken_one_is_found(
+    hosts_place: HostsPlace, ring: Path
+) -> None:
+    report = stackmend.diagnose(
+        ring,
+        faults=["migration_ssh_broken"],
+        # Hosts that are one share a key; that is told as possible, and not asked for here.
+        min_certainty="probable",
+        variables=hosts_place.variables,
+    )
+    assert report.unknown == ()
+    peers = [{"name": name} for name in RING]
+    tried = {name: {peer["name"] for peer in choose_peers(name, peers)} for name in RING}
+    names = sorted(RING)
+    assert all(names[(place + 1) % len(names)] in tried[name] for place, name in enumerate(names)), "a whole ring"
+    assert {len(there) for there in tried.values()} == {5}
+    assert {found.target.name for found in report.findings} == {name for name in RING if REINSTALLED in tried[name]}
+    assert "ring06" in {found.target.name for found in report.findings}, "the one before it in the ring"
+    for found in report.findings:
+        assert [(pair["from"], pair["to"]) for pair in found.evidence["pairs"]] == [(found.target.name, REINSTALLED)]
+        assert found.evidence["cause"] == "known_hosts"
 
 
 def test_the_molecule_scenario() -> None:

@@ -16,11 +16,12 @@ class Breaker:
     """One fault of the catalogue, produced and undone.
 
     fault: the catalogue's id, which names this breaker's file too.
-    needs: "cloud", the lab's own processes, or "hosts", systemd hosts under podman; the functions are given the `Lab` or
-        the `Hosts`.
+    needs: "cloud", the lab's own processes, "hosts", systemd hosts under podman, or "ceph", a cluster of its own; the functions
+        are given the `Lab`, the `Hosts` or the `Ceph`.
     break_: produces the fault; called on a healthy lab that is up.
     mend: puts everything back as it was before break_ or a near miss, whatever happened since; may be called twice.
     symptom: what a user of the real component sees now, in one line; None when all is well. Changes nothing.
+    state: what else has to be the same after a check and after a rollback, beside what the place itself compares.
     near_misses: legitimate states that look alike, by a sentence each; called on a healthy lab, undone by mend.
     approve: the risk that has to be approved for the remedy.
     variables: playbook variables with which the fault is looked for, beyond the place's own.
@@ -37,6 +38,7 @@ class Breaker:
     mend: Callable[[Any], None]
     symptom: Callable[[Any], str | None]
     near_misses: Mapping[str, Callable[[Any], None]]
+    state: Callable[[Any], Mapping[str, Any]] | None = None
     approve: str = "safe"
     variables: Mapping[str, Any] = field(default_factory=dict)
     report_only: bool = False

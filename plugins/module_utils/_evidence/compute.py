@@ -26,15 +26,9 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     `[DEFAULT] compute_driver`. A host is a compute when its group says so (options["compute_groups"]) or when its
     nova-compute is running or enabled.
     """
-    nova = next((service for service in services.find(tree, options) if service.name == "nova"), None)
-    if nova is None:
+    config = configuration(tree, options)
+    if config is None:
         return None
-    view = next((view for view in nova.views if "nova-compute" in view.programs), None)
-    if view is None:
-        if not set(options.get("groups") or ()) & set(options.get("compute_groups") or ()):
-            return None
-        view = nova.views[0]
-    config = _oslo_files.Effective([(path, oslo_config.read_file(tree, path)) for path in view.files], view.environment)
     architecture = "" if not tree.is_live else os.uname().machine
     address = config.text("libvirt", "migration_inbound_addr", "$my_ip")
     if address == "$my_ip":
@@ -48,6 +42,19 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
         "images_type": config.text("libvirt", "images_type", "default"),
         "storage": _storage(tree, config),
     }
+
+
+def configuration(tree: Tree, options: Mapping[str, Any]) -> Optional[_oslo_files.Effective]:
+    """What nova-compute makes of its files and environment; None for no compute."""
+    nova = next((service for service in services.find(tree, options) if service.name == "nova"), None)
+    if nova is None:
+        return None
+    view = next((view for view in nova.views if "nova-compute" in view.programs), None)
+    if view is None:
+        if not set(options.get("groups") or ()) & set(options.get("compute_groups") or ()):
+            return None
+        view = nova.views[0]
+    return _oslo_files.Effective([(path, oslo_config.read_file(tree, path)) for path in view.files], view.environment)
 
 
 # File systems that several hosts mount at once (nova's own check is whether the server's directory is there).
