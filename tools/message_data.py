@@ -84,7 +84,9 @@ def main(directory: Path, release: str) -> None:
     lines = ["MESSAGES = {"]
     for message in MESSAGES:
         lines.append(f"    {message!r}: {{")
-        lines += [f"        {language!r}: {known[message]!r}," for language, known in catalogues.items() if message in known]
+        lines += [
+            f"        {language!r}: {known[message]!r}," for language, known in catalogues.items() if message in known
+        ]
         lines.append("    },")
     TARGET.write_text(HEADER.format(release=release) + "\n".join([*lines, "}", ""]), encoding="utf-8")
 

@@ -19,13 +19,13 @@ import subprocess
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone, tzinfo
-from typing import Any, BinaryIO, Callable, NamedTuple, Optional
+from typing import Any, BinaryIO, NamedTuple, Optional, Protocol
 from zoneinfo import ZoneInfo
 
 from . import services
-from ._log_lines import Clock, moment, told
+from ._log_lines import Clock, told
 from ._log_scan import Line, Window, scan, start_of
 from ._prefilter import Prefilter
 from ._tree import Tree
@@ -45,7 +45,12 @@ _COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".lz4")
 _LOG = re.compile(r"^(?P<name>.+?)[._-]?log(?:[.-]\d[\d.T_-]*)?(?:\.old)?(?:\.(?:gz|xz|bz2|zst|lz4))?$|^log$")
 _CONTAINER = re.compile(r"^(?:nova|placement|neutron|glance|keystone|cinder|horizon|ceph)[_-]")
 _FUTURE = 3600.0
+_END = 64 << 10
 _ROUNDS = 3
+
+
+class _Readable(Protocol):
+    def read(self, wanted: int, /) -> bytes: ...
 
 
 class Limits(NamedTuple):
@@ -66,7 +71,6 @@ class Logs:
         self._limits = limits
         self._now = time.time()
         self._clock = Clock(_zone(tree), datetime.fromtimestamp(self._now, timezone.utc))
-        self._newest: Optional[float] = None
         self._full = False
         self.gaps: list[dict[str, str]] = []
         self.read = {"files": 0, "bytes": 0}
@@ -81,7 +85,10 @@ class Logs:
                 yield path, service, line
             if self._full:
                 return
-        for name, service, command in [*_journals(self._tree, projects, self._window), *_containers(self._tree, projects)]:
+        for name, service, command in [
+            *_journals(self._tree, projects, self._window),
+            *_containers(self._tree, projects),
+        ]:
             for line in self._output(name, service, command):
                 yield name, service, line
             if self._full:
@@ -131,26 +138,32 @@ class Logs:
                 return
             before = None
             if path.endswith(_COMPRESSED):
-                opened = self._open_compressed(path, file)
-                if opened is None:
+                compressed = self._open_compressed(path, file)
+                if compressed is None:
                     return
+                source = _Source(compressed, path, self)
             else:
-                start, before = start_of(file, facts.st_size, self._clock, self._window.since)
-                file.seek(start)
-                opened = file
+                before = self._seek(path, file, facts.st_size)
+                source = _Source(file, path, self, plain=file)
             self.read["files"] += 1
-            newest = self._newest_of(file, facts.st_size) if opened is file else None
-            if newest is not None and newest > self._now + _FUTURE:
-                self._gap(path, f"holds lines dated {told(newest)}, which is in the future: its times cannot be relied on")
-                if opened is file:
-                    before = None
-                    file.seek(0)
-            source = _Source(opened, path, self, follows=opened is file)
             yield from scan(source.read, self._prefilters(service), self._clock, self._window, before)
 
-    def _open_compressed(self, path: str, file: BinaryIO) -> Optional[BinaryIO]:
+    def _seek(self, path: str, file: BinaryIO, size: int) -> Optional[float]:
+        """Go to where the window begins in a plain file; the time of what stands there, if it is before the window."""
+        file.seek(max(0, size - _END))
+        lines = file.read(_END).split(b"\n")
+        newest = next((when for line in reversed(lines) if (when := moment(line, self._clock)) is not None), None)
+        if newest is not None and newest > self._now + _FUTURE:
+            self._gap(path, f"holds lines dated {told(newest)}, in the future: its times cannot be relied on")
+            file.seek(0)
+            return None
+        start, before = start_of(file, size, self._clock, self._window.since)
+        file.seek(start)
+        return before
+
+    def _open_compressed(self, path: str, file: BinaryIO) -> Optional[_Readable]:
         if path.endswith(".gz"):
-            return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+            return gzip.GzipFile(fileobj=file)
         if path.endswith(".bz2"):
             return bz2.BZ2File(file)
         if path.endswith(".xz"):
@@ -162,13 +175,6 @@ class Logs:
             return lzma.LZMAFile(file)
         self._gap(path, "is compressed in a way that Python cannot read")
         return None
-
-    def _newest_of(self, file: BinaryIO, size: int) -> Optional[float]:
-        here = file.tell()
-        file.seek(max(0, size - (64 << 10)))
-        lines = file.read(64 << 10).split(b"\n")
-        file.seek(here)
-        return next((when for line in reversed(lines) if (when := moment(line, self._clock)) is not None), None)
 
     # -- the journal and containers ------------------------------------------------------------------------------------
 
@@ -187,7 +193,7 @@ class Logs:
         try:
             with process.stdout as output:  # type: ignore[union-attr]
                 self.read["files"] += 1
-                source = _Source(output, name, self)  # type: ignore[arg-type]
+                source = _Source(output, name, self)
                 yield from scan(source.read, self._prefilters(service), self._clock, self._window)
                 stopped_early = self._full or output.read(1) != b""
         finally:
@@ -227,11 +233,12 @@ class Logs:
 class _Source:
     """Reads within the limits, and takes an end that comes too early for an end."""
 
-    def __init__(self, file: BinaryIO, path: str, logs: Logs, follows: bool = False) -> None:
+    def __init__(self, file: _Readable, path: str, logs: Logs, plain: Optional[BinaryIO] = None) -> None:
         self._file = file
         self._path = path
         self._logs = logs
-        self._truncations = _ROUNDS if follows else 0
+        self._plain = plain
+        self._truncations = 0
 
     def read(self, wanted: int) -> bytes:
         wanted = self._logs.account(self._path, wanted)
@@ -239,11 +246,7 @@ class _Source:
             return b""
         try:
             content = self._file.read(wanted)
-            if not content and self._truncations and os.fstat(self._file.fileno()).st_size < self._file.tell():
-                # logrotate's copytruncate: what follows stands at the beginning again
-                self._truncations -= 1
-                self._logs.truncated(self._path)
-                self._file.seek(0)
+            if not content and self._truncated():
                 content = self._file.read(wanted)
         except (OSError, EOFError, zlib.error, ValueError) as error:
             self._logs.cut_short(self._path, error)
@@ -255,6 +258,16 @@ class _Source:
             return b""
         self._logs.read["bytes"] += len(content)
         return content
+
+    def _truncated(self) -> bool:
+        """Whether logrotate's copytruncate emptied the file meanwhile; what follows stands at its beginning again."""
+        file = self._plain
+        if file is None or self._truncations >= _ROUNDS or os.fstat(file.fileno()).st_size >= file.tell():
+            return False
+        self._truncations += 1
+        self._logs.truncated(self._path)
+        file.seek(0)
+        return True
 
 
 def _journals(tree: Tree, projects: set[str], window: Window) -> Iterator[tuple[str, str, list[str]]]:

@@ -23,13 +23,17 @@ _STAMP = re.compile(
     rb" ?(?P<zone>Z|[+-]\d\d:?\d\d)?(?![\d:])"
 )
 _APACHE = re.compile(
-    rb"\[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) " + _TIME + rb"(?:\.(?P<fraction>\d{1,6}))? (?P<year>[12]\d{3})\]"
+    rb"\[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) "
+    + _TIME
+    + rb"(?:\.(?P<fraction>\d{1,6}))? (?P<year>[12]\d{3})\]"
 )
 _SYSLOG = re.compile(rb"(?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) " + _TIME + rb" ")
 _AUDIT = re.compile(rb"type=\S+ msg=audit\((?P<epoch>\d{9,11}(?:\.\d+)?):")
 _MONTHS = {name: n for n, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 
-_OSLO = re.compile(r"(?:^|\s)(?P<pid>\d+) (?P<level>TRACE|DEBUG|INFO|AUDIT|WARNING|ERROR|CRITICAL) (?P<logger>[\w.-]+)(?: |$)")
+_OSLO = re.compile(
+    r"(?:^|\s)(?P<pid>\d+) (?P<level>TRACE|DEBUG|INFO|AUDIT|WARNING|ERROR|CRITICAL) (?P<logger>[\w.-]+)(?: |$)"
+)
 _CONTEXT = re.compile(r"\[(?:(?P<global>req-[0-9a-f-]{36}|None) )?(?P<request>req-[0-9a-f-]{36})[ \]]")
 
 _ESCAPES = re.compile(r"\\+u([0-9a-fA-F]{4})|((?:\\+x[0-9a-fA-F]{2})+)")
@@ -68,7 +72,7 @@ class Head(NamedTuple):
 
 def moment(line: bytes, clock: Clock) -> Optional[float]:
     """When a line was written, in seconds since 1970; None for a line that does not begin with a time."""
-    start = line[:64].lstrip(b"\x00 <")
+    start = line[:64].lstrip(b"\x00")
     try:
         found = _STAMP.match(start)
         if found:

@@ -21,7 +21,7 @@ _BEGINNING = 1 << 10
 _PLACES = 32
 # Lines are not quite in order: several processes write one file, clocks are set, and summer time ends.
 DISORDER = 3700.0
-_LINES_BACK = 400
+_NEVER_FIRST = frozenset(bytes([letter]) for letter in b" \t\r\n'()*+,-./:;=>?@\\]^_`{|}~#$%&!")
 _SEEK = 1 << 20
 
 Read = Callable[[int], bytes]
@@ -77,7 +77,9 @@ def _blocks(read: Read) -> Iterator[_Block]:
             carry, begins = block[-2 * AROUND :], False
 
 
-def scan(read: Read, prefilter: Prefilter, clock: Clock, window: Window, before: Optional[float] = None) -> Iterator[Line]:
+def scan(
+    read: Read, prefilter: Prefilter, clock: Clock, window: Window, before: Optional[float] = None
+) -> Iterator[Line]:
     """The lines within the window that hold a literal, in the order of the file.
 
     before: the time of what stands before the place where reading begins. A line without a time of its own (the rest of
@@ -89,11 +91,13 @@ def scan(read: Read, prefilter: Prefilter, clock: Clock, window: Window, before:
     for block in _blocks(read):
         content = block.content
         if block.begins and block.ends:
-            newest = _newest(content, clock)
+            newest = _time_of(content, content.rfind(b"\n", 0, len(content) - 1) + 1, clock, 0)
+            when, stop = last, 0
             early = newest is not None and newest < window.since - DISORDER
             for offset, literals in () if early else sorted(prefilter.lines(content).items()):
                 end = content.find(b"\n", offset) + 1 or len(content)
-                when = _time_of(content, offset, clock, last)
+                own = _time_of(content, offset, clock, stop)
+                when, stop = (when if own is None else own), offset
                 if window.holds(when):
                     if end - offset > LONG:
                         line = content[offset:end]
@@ -140,17 +144,18 @@ def _around(start: bytes, content: bytes, position: int) -> bytes:
     return start.rstrip(b"\r\n") + b" ... " + piece[max(edge, 0) :]
 
 
-def _time_of(block: bytes, offset: int, clock: Clock, before: Optional[float]) -> Optional[float]:
-    for _line in range(_LINES_BACK):
-        when = moment(block[offset : offset + 64], clock)
-        if when is not None or offset == 0:
-            return before if when is None else when
+def _time_of(block: bytes, offset: int, clock: Clock, stop: int) -> Optional[float]:
+    """The time of the line at an offset, or of the nearest line before it that has one, looked for back to `stop`."""
+    while offset >= stop:
+        # most lines that have no time are told by their first letter
+        if block[offset : offset + 1] not in _NEVER_FIRST:
+            when = moment(block[offset : offset + 64], clock)
+            if when is not None:
+                return when
+        if offset == 0:
+            break
         offset = block.rfind(b"\n", 0, offset - 1) + 1
-    return before
-
-
-def _newest(block: bytes, clock: Clock) -> Optional[float]:
-    return _time_of(block, block.rfind(b"\n", 0, len(block) - 1) + 1, clock, None)
+    return None
 
 
 def start_of(file: BinaryIO, size: int, clock: Clock, since: float) -> tuple[int, Optional[float]]:

@@ -45,7 +45,9 @@ class Prefilter:
         self._foreign = [literal for literal in short if not literal.isascii()]
         plain = [literal for literal in short if literal.isascii() and b"\\" not in literal]
         # what is looked for in the block that lost its figures has lost them too, unless that leaves nothing telling
-        self._plain = [(left if len(left := literal.translate(None, _DROPPED)) > 3 else b"", literal) for literal in plain]
+        self._plain = [
+            (left if len(left := literal.translate(None, _DROPPED)) > 3 else b"", literal) for literal in plain
+        ]
 
     def lines(self, block: bytes) -> dict[int, list[bytes]]:
         """{offset of a line's first byte: the literals found in it}, of a block that begins with a line."""
@@ -81,7 +83,8 @@ def _most_telling(left: bytes, start: int) -> tuple[int, int]:
     """The two rarest of the words that a literal covers when its first whole word begins at `start`."""
     pieces = [left[i : i + _WORD] for i in range(start, len(left) - _WORD + 1, _WORD)]
     rarest = sorted(pieces, key=_rarity, reverse=True)[:2]
-    return struct.unpack("=2Q", rarest[0] + rarest[-1])  # type: ignore[return-value]
+    first, second = struct.unpack("=2Q", rarest[0] + rarest[-1])
+    return first, second
 
 
 def _rarity(piece: bytes) -> int:

@@ -43,6 +43,7 @@ class Signature(NamedTuple):
 
 # A name in a message stands between quotes, spaces or full-width punctuation.
 _NAME = r"([\w.:/@-]+)"
+_UUID = "([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _IDENTIFIER = re.compile(r"%\((\w+_u?u?id|host|name|filter_name|model)\)s")
 _PLACE = re.compile(r"%\(\w+\)[a-z]|%[a-z]")
 # Catalogues, terminals and editors differ in these; a literal never spans them.
@@ -75,7 +76,7 @@ def _signature(
 
 def pattern_of(text: str) -> str:
     """A pattern for a message of the catalogue with its places filled in."""
-    found = []
+    found: list[str] = []
     end = len(text.rstrip(" .。"))
     position = len(text) - len(text.lstrip())
     while position < end:
@@ -83,7 +84,9 @@ def pattern_of(text: str) -> str:
         if place:
             identifier = _IDENTIFIER.match(text, position)
             inner = found and place.end() < end
-            found.append(_NAME if identifier else ".*?" if inner else "")
+            # clients look servers up by name first, and nova says of each name that it is no server (F32)
+            name = _UUID if identifier and identifier.group(1) == "instance_id" else _NAME
+            found.append(name if identifier else ".*?" if inner else "")
             position = place.end()
         else:
             letter = text[position]
@@ -109,7 +112,6 @@ def _telling(piece: bytes) -> tuple[bool, bool, int]:
     return len(piece) >= 15, not piece.isascii() or b"\\" in piece, len(piece)
 
 
-_UUID = "([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _CONSOLE = r"novnc|spice|serialproxy|websockify|console"
 _DISK_SMALLER = "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is "
 _DISK_SMALL = "Flavor's disk is too small for requested image. Flavor disk is "

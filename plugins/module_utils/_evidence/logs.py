@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import heapq
-import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
@@ -56,7 +55,9 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
                 match = signature.literals[literal].search(text)
                 if match:
                     matched.add(signature.id)
-                    found.setdefault(signature.id, _Matches(signature)).add(signature.value(match), path, service, line, text)
+                    found.setdefault(signature.id, _Matches(signature)).add(
+                        signature.value(match), path, service, line, text
+                    )
     matches = [found[signature.id].told() for signature in SIGNATURES if signature.id in found]
     return {"matches": matches, "gaps": logs.gaps, "read": logs.read}
 
