@@ -25,15 +25,16 @@ from typing import Any, BinaryIO, NamedTuple, Optional, Protocol
 from zoneinfo import ZoneInfo
 
 from . import services
-from ._log_lines import Clock, told
+from ._log_lines import Clock, moment, told
 from ._log_scan import Line, Window, scan, start_of
 from ._prefilter import Prefilter
 from ._tree import Tree
 
-_PROJECTS = "{nova,placement,neutron,glance,keystone,cinder,horizon,ceph}"
+_PROJECTS = ("nova", "placement", "neutron", "glance", "keystone", "cinder", "horizon", "ceph")
 # Where distributions, kolla (one directory per project) and TripleO put logs.
 PATHS = (
-    *(f"/var/log/{project}/*log*" for project in _PROJECTS.strip("{}").split(",")),
+    *(f"/var/log/{project}/*log*" for project in _PROJECTS),
+    "/var/log/ceph/*/*.log*",
     "/var/log/kolla/*/*log*",
     "/var/log/containers/*/*.log*",
     "/var/log/httpd/*error*log*",
@@ -43,7 +44,7 @@ PATHS = (
 _COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".lz4")
 # name.log, name.log.1, name.log.2.gz, name.log-20261121.xz, name_error_log; not name.log.swp or name.logrotate.conf
 _LOG = re.compile(r"^(?P<name>.+?)[._-]?log(?:[.-]\d[\d.T_-]*)?(?:\.old)?(?:\.(?:gz|xz|bz2|zst|lz4))?$|^log$")
-_CONTAINER = re.compile(r"^(?:nova|placement|neutron|glance|keystone|cinder|horizon|ceph)[_-]")
+_CONTAINER = re.compile(rf"^(?:{'|'.join(_PROJECTS)})[_-]")
 _FUTURE = 3600.0
 _END = 64 << 10
 _ROUNDS = 3
