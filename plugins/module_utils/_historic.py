@@ -51,7 +51,8 @@ def weigh(
 
 
 def _about(target: Entry, host: str, match: Entry) -> bool:
-    if target["id"] in match["values"] or target["name"] in match["values"]:
+    named = {*match["values"], *match["servers"]}
+    if target["id"] in named or target["name"] in named:
         return True
     own = target["type"] == "host" and target["id"] == host
     return own and not match["values"] and match["certainty"] != Certainty.POSSIBLE

@@ -28,6 +28,7 @@ def match(fault: str, values: tuple[str, ...] = (), certainty: str = "probable")
         "first": "2026-11-21T09:00:00.000Z",
         "last": "2026-11-21T10:00:00.000Z",
         "values": list(values),
+        "servers": [],
         "lines": [line],
     }
 

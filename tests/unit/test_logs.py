@@ -238,6 +238,13 @@ def test_what_only_resembles_a_signature_is_none(host: Host, line: str) -> None:
     assert host.found() == {}
 
 
+def test_the_server_in_whose_context_a_line_was_written_is_told(host: Host) -> None:
+    host.write(
+        "/var/log/nova/nova-conductor.log", entry(f"[instance: {SERVER}] Setting instance to ERROR state.: NoValidHost")
+    )
+    assert host.read()["matches"][0]["servers"] == [SERVER]
+
+
 def test_every_literal_stands_in_one_line() -> None:
     for signature in SIGNATURES:
         assert signature.literals

@@ -36,6 +36,8 @@ _OSLO = re.compile(
 )
 _CONTEXT = re.compile(r"\[(?:(?P<global>req-[0-9a-f-]{36}|None) )?(?P<request>req-[0-9a-f-]{36})[ \]]")
 
+_SERVER = re.compile(r"\[instance: ([0-9a-f-]{36})\]")
+
 _ESCAPES = re.compile(r"\\+u([0-9a-fA-F]{4})|((?:\\+x[0-9a-fA-F]{2})+)")
 _SECRETS = (
     (re.compile(r"://[^\s/@'\"]*:[^\s/@'\"]*@"), "://***:***@"),
@@ -152,6 +154,12 @@ def head(text: str) -> Head:
         context.group("request") if context else "",
         other if other and other != "None" else "",
     )
+
+
+def server_of(text: str) -> str:
+    """The server in whose context oslo.log wrote a line, or empty."""
+    found = _SERVER.search(text)
+    return found.group(1) if found else ""
 
 
 def shown(text: str) -> str:

@@ -9,6 +9,7 @@ The texts are those of the services' source; the translations are those of nova'
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Optional
@@ -32,13 +33,18 @@ class Signature(NamedTuple):
     fault: str
     reference: str
     meaning: str
-    literals: Mapping[bytes, re.Pattern[str]]
+    literals: Mapping[bytes, str]
     certainty: str = "probable"
     where: Optional[re.Pattern[str]] = None
 
-    def value(self, match: re.Match[str]) -> str:
-        """What a matching line is about: a host, an image, a server; empty when the line does not say."""
-        return next((group for group in match.groups() if group), "").rstrip(".,:;'")
+    def value(self, literal: bytes, text: str) -> Optional[str]:
+        """What a line that holds the literal is about: a host, an image; empty when it does not say, None for no match."""
+        match = _compiled(self.literals[literal]).search(text)
+        return None if match is None else next((group for group in match.groups() if group), "").rstrip(".,:;'")
+
+
+# There are hundreds, and a log holds the literals of a few.
+_compiled = functools.lru_cache(maxsize=None)(re.compile)
 
 
 # A name in a message stands between quotes, spaces or full-width punctuation.
@@ -70,8 +76,8 @@ def _signature(
         for text in (message, *MESSAGES[message].values()):
             for literal in literals_of(text):
                 patterns.setdefault(literal, []).append(pattern_of(text))
-    compiled = {literal: re.compile("|".join(dict.fromkeys(found))) for literal, found in patterns.items()}
-    return Signature(id, name, reference, meaning, compiled, certainty, re.compile(where) if where else None)
+    joined = {literal: "|".join(dict.fromkeys(found)) for literal, found in patterns.items()}
+    return Signature(id, name, reference, meaning, joined, certainty, re.compile(where) if where else None)
 
 
 def pattern_of(text: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from ._log_files import PATHS, Logs, limits_of
-from ._log_lines import head, plain, shown, told
+from ._log_lines import head, plain, server_of, shown, told
 from ._log_scan import Line, Window
 from ._prefilter import Prefilter
 from ._signatures import SIGNATURES, Signature
@@ -36,7 +36,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
 
     options: log_window (seconds back from now), log_paths (further patterns of files), log_megabytes and log_seconds (when to
     stop). Returns {"matches": [{"signature", "fault", "reference", "meaning", "certainty", "count", "first", "last",
-    "values": [what the newest lines are about], "lines": [the newest ones, each {"file", "service", "time", "level",
+    "values": [what the newest lines are about], "servers": [in whose context they were written], "lines": [the newest ones, each {"file", "service", "time", "level",
     "request_id", "global_request_id", "line"}]}], "gaps": [{"reason"}], "read": {"files", "bytes"}}. Times are RFC 3339 in
     UTC, or None where a line's cannot be told; what may be secret in a line is masked.
     """
@@ -52,12 +52,10 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
             for signature in _by_literal()[literal]:
                 if signature.id in matched or not _applies(signature, service):
                     continue
-                match = signature.literals[literal].search(text)
-                if match:
+                value = signature.value(literal, text)
+                if value is not None:
                     matched.add(signature.id)
-                    found.setdefault(signature.id, _Matches(signature)).add(
-                        signature.value(match), path, service, line, text
-                    )
+                    found.setdefault(signature.id, _Matches(signature)).add(value, path, service, line, text)
     matches = [found[signature.id].told() for signature in SIGNATURES if signature.id in found]
     return {"matches": matches, "gaps": logs.gaps, "read": logs.read}
 
@@ -71,6 +69,7 @@ class _Matches:
         self._first: Optional[float] = None
         self._last: Optional[float] = None
         self._values: dict[str, None] = {}
+        self._servers: dict[str, None] = {}
         # (time, number, file, service, text); the number keeps lines of one moment in order
         self._newest: list[tuple[float, int, str, str, str]] = []
 
@@ -79,11 +78,8 @@ class _Matches:
         if line.when is not None:
             self._first = line.when if self._first is None else min(self._first, line.when)
             self._last = line.when if self._last is None else max(self._last, line.when)
-        if value:
-            self._values.pop(value, None)
-            self._values[value] = None
-            if len(self._values) > VALUES:
-                del self._values[next(iter(self._values))]
+        _remember(self._values, value)
+        _remember(self._servers, server_of(text))
         entry = (line.when or 0.0, self._count, path, service, text)
         if len(self._newest) < SAMPLES:
             heapq.heappush(self._newest, entry)
@@ -101,10 +97,20 @@ class _Matches:
             "first": told(self._first),
             "last": told(self._last),
             "values": [shown(value) for value in self._values],
+            "servers": list(self._servers),
             "lines": [
                 _told(path, service, when or None, text) for when, _n, path, service, text in sorted(self._newest)
             ],
         }
+
+
+def _remember(known: dict[str, None], value: str) -> None:
+    """Keep the newest."""
+    if value:
+        known.pop(value, None)
+        known[value] = None
+        if len(known) > VALUES:
+            del known[next(iter(known))]
 
 
 def follow(
