@@ -35,10 +35,11 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     """The signatures of known faults in the host's logs.
 
     options: log_window (seconds back from now), log_paths (further patterns of files), log_megabytes and log_seconds (when to
-    stop). Returns {"matches": [{"signature", "fault", "reference", "meaning", "certainty", "count", "first", "last",
-    "values": [what the newest lines are about], "servers": [in whose context they were written], "lines": [the newest ones, each {"file", "service", "time", "level",
-    "request_id", "global_request_id", "line"}]}], "gaps": [{"reason"}], "read": {"files", "bytes"}}. Times are RFC 3339 in
-    UTC, or None where a line's cannot be told; what may be secret in a line is masked.
+    stop). Returns {"matches": [...], "gaps": [{"reason"}], "read": {"files", "bytes"}}; a match is {"signature", "fault",
+    "reference", "meaning", "certainty", "count", "first", "last", "values": [what the newest lines are about], "servers": [in
+    whose context they were written], "lines": [the newest ones]}, and a line {"file", "service", "time", "level",
+    "request_id", "global_request_id", "line"}. Times are RFC 3339 in UTC, or None where a line's cannot be told; what may be
+    secret in a line is masked.
     """
     window = Window(time.time() - float(options.get("log_window") or WINDOW))
     logs = Logs(tree, _prefilter, window, limits_of(options))
