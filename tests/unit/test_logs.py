@@ -389,6 +389,7 @@ def test_both_prefixes_of_oslo_log_are_read(context: str, request_id: str, globa
         (rb"a\nb \x00 \u0007 C:\users", r"a\nb \x00 \u0007 C:\users"),
         (b"caf\xe9 \xff", "caf\ufffd \ufffd"),
         (b"end\r\n", "end"),
+        (b"\x1b[00;31mERROR nova.x \x1b[00m", "ERROR nova.x "),
     ],
 )
 def test_a_line_is_made_plain(raw: bytes, text: str) -> None:

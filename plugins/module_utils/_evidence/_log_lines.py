@@ -38,6 +38,7 @@ _CONTEXT = re.compile(r"\[(?:(?P<global>req-[0-9a-f-]{36}|None) )?(?P<request>re
 
 _SERVER = re.compile(r"\[instance: ([0-9a-f-]{36})\]")
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ESCAPES = re.compile(r"\\+u([0-9a-fA-F]{4})|((?:\\+x[0-9a-fA-F]{2})+)")
 _SECRETS = (
     (re.compile(r"://[^\s/@'\"]*:[^\s/@'\"]*@"), "://***:***@"),
@@ -122,8 +123,10 @@ def told(seconds: Optional[float]) -> Optional[str]:
 
 
 def plain(line: bytes) -> str:
-    """A line as text: escapes of Python 2 undone, what is no UTF-8 replaced, without its line end."""
+    """A line as text: escapes of Python 2 undone, what is no UTF-8 replaced, without colours and its line end."""
     text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+    if "\x1b" in text:
+        text = _COLOUR.sub("", text)
     return _ESCAPES.sub(_unescape, text) if "\\" in text else text
 
 
