@@ -88,7 +88,7 @@ class Logs:
                 return
         for name, service, command in [
             *_journals(self._tree, projects, self._window),
-            *_containers(self._tree, projects),
+            *_containers(self._tree, projects, self._window),
         ]:
             for line in self._output(name, service, command):
                 yield name, service, line
@@ -291,10 +291,11 @@ def _journals(tree: Tree, projects: set[str], window: Window) -> Iterator[tuple[
         yield f"journal of {unit}", name, command
 
 
-def _containers(tree: Tree, projects: set[str]) -> Iterator[tuple[str, str, list[str]]]:
+def _containers(tree: Tree, projects: set[str], window: Window) -> Iterator[tuple[str, str, list[str]]]:
     """(name, service, command) for each container of a service that has no log file."""
     if not tree.is_live:
         return
+    since = ("--since", told(window.since) or "")
     for engine in ("podman", "docker"):
         program = shutil.which(engine)
         if program is None:
@@ -312,7 +313,7 @@ def _containers(tree: Tree, projects: set[str]) -> Iterator[tuple[str, str, list
             continue
         for name in listed.stdout.split() if listed.returncode == 0 else ():
             if _CONTAINER.match(name) and re.split("[-_]", name)[0] not in projects:
-                yield f"{engine} logs {name}", name.replace("_", "-"), [program, "logs", "--timestamps", name]
+                yield f"{engine} logs {name}", name.replace("_", "-"), [program, "logs", "--timestamps", *since, name]
 
 
 def _english() -> Mapping[str, str]:
