@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from . import _resource_request
+from ._cpu_request import Contradiction
 from ._resource_request import DISABLED
 
 Inventory = Mapping[str, Any]
@@ -57,7 +58,7 @@ def request(server: Mapping[str, Any]) -> Optional[dict[str, Any]]:
         asked = _resource_request.of(
             server["flavor"], server["image_properties"] or {}, volume_backed=not server["image"]
         )
-    except _resource_request.Contradiction:
+    except Contradiction:
         return None
     return asked.queries[0].plain
 

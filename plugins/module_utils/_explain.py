@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from . import _allocations, _scheduling
@@ -29,11 +29,12 @@ def explain(
     host: str = "",
     volume_backed: bool = False,
     schedulers: Optional[Mapping[str, Optional[Mapping[str, Any]]]] = None,
+    not_read: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Whether a server would find a host now, which, and why not the others.
 
-    schedulers: {host: what the reader `scheduler` gave there}. Raises UnknownName; Unavailable where a service that decides
-    cannot be asked.
+    schedulers: {host: what the reader `scheduler` gave there}; not_read: hosts where it gave nothing.
+    Raises UnknownName; Unavailable where a service that decides cannot be asked.
     """
     reader = CloudReader(cloud)
     seen: dict[str, Any] = {name: reader(name) for name in _READERS[:5]}
@@ -66,7 +67,7 @@ def explain(
             "project": wish.project,
         },
         **_scheduling.combine(answers),
-        "assumptions": _assumptions(setups[0], microversion, known, seen, wish),
+        "assumptions": _assumptions(setups[0], microversion, known, not_read, seen, wish),
     }
 
 
@@ -86,6 +87,7 @@ def _assumptions(
     setup: _scheduling.Setup,
     microversion: str,
     schedulers: Mapping[str, Any],
+    not_read: Sequence[str],
     seen: Mapping[str, Any],
     wish: _scheduling.Wish,
 ) -> list[str]:
@@ -95,6 +97,8 @@ def _assumptions(
         of = f"nova {setup.release}" if setup.release else f"today's nova (this one speaks {microversion})"
         why = f"none of {len(schedulers)} hosts read runs it" if schedulers else "no inventory was given"
         found.append(f"nova-scheduler is set up as {of} is by default: {why}")
+    if not_read:
+        found.append(f"{', '.join(not_read)} could not be read, and no nova-scheduler that differs runs there")
     if wish.zone and not any(row["zone"] == wish.zone for row in seen["aggregates"]["aggregates"]):
         found.append(
             f"no aggregate has the zone {wish.zone}, so that it keeps the server out of no host (nova 28 and newer)"

@@ -15,7 +15,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Optional
 
-from ._evidence._image_property_names import FORMER_NAMES
+from . import _cpu_request
+from ._cpu_request import Contradiction, on
+from ._evidence._image_property_names import CHOICES, FORMER_NAMES, choice
 
 DISABLED = "COMPUTE_STATUS_DISABLED"
 OWNER = "OWNER_NOVA"
@@ -25,7 +27,6 @@ _CLASSES = re.compile(
     r"VCPU|MEMORY_MB|DISK_GB|PCI_DEVICE|SRIOV_NET_VF|NUMA_(SOCKET|CORE|THREAD|MEMORY_MB)|IPV4_ADDRESS|VGPU(_DISPLAY_HEAD)?|PCPU"
     r"|NET_BW_[EI]GR_KILOBIT_PER_SEC|MEM_ENCRYPTION_CONTEXT|FPGA|PGPU|NET_PACKET_RATE_([EI]GR_)?KILOPACKET_PER_SEC|CUSTOM_.*"
 )
-_TRUE = frozenset(["1", "t", "true", "on", "y", "yes"])  # oslo_utils.strutils
 _ENCRYPTION = {
     "amd-sev": "HW_CPU_X86_AMD_SEV",
     "amd-sev-es": "HW_CPU_X86_AMD_SEV_ES",
@@ -41,12 +42,6 @@ _BY_PROPERTY = {
     "hw_emulation_architecture": "COMPUTE_ARCH",
     "hw_viommu_model": "COMPUTE_VIOMMU",
 }
-# What makes nova lay the server out over the host's NUMA cells (hardware.numa_get_constraints).
-_TOPOLOGY = ("numa_nodes", "mem_page_size")
-
-
-class Contradiction(ValueError):
-    """A flavor and an image that nova's API refuses together (400); the sentence says why."""
 
 
 class Request(NamedTuple):
@@ -89,12 +84,12 @@ class Asked(NamedTuple):
 
 
 def properties_of(image: Mapping[str, Any]) -> dict[str, str]:
-    """The properties of an image as nova knows them: by their names of today."""
+    """The properties of an image as nova knows them: by their names of today, and the values it makes of them."""
     found = {name: str(value) for name, value in image.items() if name not in FORMER_NAMES}
     for former, name in FORMER_NAMES.items():
-        if former in image and name:
+        if former in image:
             found.setdefault(name, str(image[former]))
-    return found
+    return {name: (choice(name, value) or value) if name in CHOICES else value for name, value in found.items()}
 
 
 def of(
@@ -120,19 +115,17 @@ def of(
         if key.startswith("trait:") and value == "required":
             _group(groups)["required"].add(key[len("trait:") :])
     fallback = {suffix: _copy(group) for suffix, group in groups.items()}
-    pinned = _pin(flavor, image, groups)
+    cpus = _cpu_request.of(flavor, image)
+    _group(groups)["resources"].update(cpus.resources)
+    if cpus.thread_trait:
+        _group(groups)[cpus.thread_trait].add(_cpu_request.HYPERTHREADING)
     doubtful: dict[str, str] = {}
     for each in (groups, fallback):
         _from_flavor_itself(flavor, each, volume_backed)
         _security_and_memory(specs, image, each)
     root = _prefilters(specs, image, volume_backed, disk_format, release, options, traits, doubtful)
-    queries = tuple(_request(each, root, policy) for each in ((groups, fallback) if pinned else (groups,)))
-    return Asked(queries, doubtful, _unseen(specs, image), _topology(specs, image))
-
-
-def on(text: str) -> bool:
-    """Whether nova takes a text for true."""
-    return text.strip().lower() in _TRUE
+    queries = tuple(_request(each, root, policy) for each in ((groups, fallback) if cpus.pinned else (groups,)))
+    return Asked(queries, doubtful, _unseen(specs, image), cpus.topology)
 
 
 def _group(groups: dict[str, dict[str, Any]], suffix: str = "") -> dict[str, Any]:
@@ -189,62 +182,6 @@ def _unique(name: str, specs: Mapping[str, str], image: Mapping[str, str], prefi
     if in_flavor and in_image and in_flavor != in_image:
         raise Contradiction(f"the flavor says {prefix}:{name}={in_flavor} and the image {prefix}_{name}={in_image}")
     return in_flavor or in_image
-
-
-def _cpu_policy(specs: Mapping[str, str], image: Mapping[str, str]) -> Optional[str]:
-    in_flavor, in_image = specs.get("hw:cpu_policy"), image.get("hw_cpu_policy")
-    allowed = {"dedicated": (in_image,), "mixed": (None, "mixed", "shared"), "shared": (None, "shared")}
-    if in_flavor in allowed and in_image not in allowed[in_flavor]:
-        raise Contradiction(f"the flavor says hw:cpu_policy={in_flavor} and the image hw_cpu_policy={in_image}")
-    return in_flavor or in_image
-
-
-def _pin(flavor: Mapping[str, Any], image: Mapping[str, str], groups: dict[str, dict[str, Any]]) -> bool:
-    """Ask for the CPUs that a policy dedicates; whether all are (which is what nova asks for in two ways)."""
-    specs = flavor["extra_specs"]
-    policy = _cpu_policy(specs, image)
-    explicit = {name for group in groups.values() for name in group["resources"] if name in ("VCPU", "PCPU")}
-    if policy and any(group["resources"].get(name) for group in groups.values() for name in explicit):
-        raise Contradiction("resources:VCPU or resources:PCPU cannot be combined with a CPU policy")
-    if policy in ("dedicated", "mixed"):
-        dedicated = flavor["vcpus"]
-        if policy == "mixed":
-            mask = specs.get("hw:cpu_dedicated_mask")
-            if not mask and on(specs.get("hw:cpu_realtime", "")):
-                mask = image.get("hw_cpu_realtime_mask") or specs.get("hw:cpu_realtime_mask")
-            if not mask:
-                raise Contradiction("hw:cpu_policy=mixed needs hw:cpu_dedicated_mask, or a realtime mask")
-            dedicated = len(cpus(mask, flavor["vcpus"]))
-            _group(groups)["resources"]["VCPU"] = flavor["vcpus"] - dedicated
-        isolated = specs.get("hw:emulator_threads_policy") == "isolate"
-        _group(groups)["resources"]["PCPU"] = dedicated + isolated
-    threads = specs.get("hw:cpu_thread_policy")
-    if threads in (None, "prefer"):
-        threads = threads if threads and not image.get("hw_cpu_thread_policy") else image.get("hw_cpu_thread_policy")
-    elif image.get("hw_cpu_thread_policy") not in (None, threads):
-        raise Contradiction(
-            f"the flavor says hw:cpu_thread_policy={threads} and the image {image['hw_cpu_thread_policy']}"
-        )
-    if threads in ("isolate", "require"):
-        kind = "forbidden" if threads == "isolate" else "required"
-        _group(groups)[kind].add("HW_CPU_HYPERTHREADING")
-    return policy == "dedicated"
-
-
-def cpus(mask: str, count: int) -> set[int]:
-    """The guest's CPUs that a mask such as "0-3,^1" names; one that begins with "^" starts from all of them."""
-    if mask.strip().startswith("^"):
-        mask = f"0-{count - 1},{mask}"
-    found: set[int] = set()
-    without: set[int] = set()
-    for part in mask.split(","):
-        first, dash, last = part.strip().lstrip("^").partition("-")
-        try:
-            numbers = range(int(first), int(last if dash else first) + 1)
-        except ValueError as error:
-            raise Contradiction(f"{mask!r} is no list of CPUs") from error
-        (without if part.strip().startswith("^") else found).update(numbers)
-    return found - without
 
 
 def _from_flavor_itself(flavor: Mapping[str, Any], groups: dict[str, dict[str, Any]], volume_backed: bool) -> None:
@@ -361,10 +298,3 @@ def _unseen(specs: Mapping[str, str], image: Mapping[str, str]) -> list[str]:
     if specs.get("hw:maxphysaddr_bits"):
         found.append("how many address bits a compute has (hw:maxphysaddr_bits) was not read")
     return found
-
-
-def _topology(specs: Mapping[str, str], image: Mapping[str, str]) -> bool:
-    if any(specs.get(f"hw:{name}") or image.get(f"hw_{name}") for name in _TOPOLOGY) or specs.get("hw:pmem"):
-        return True
-    pinned = any(re.fullmatch(r"resources([1-9][0-9]*)?:PCPU", key) and _whole(specs[key]) for key in specs)
-    return pinned or _cpu_policy(specs, image) in ("dedicated", "mixed")

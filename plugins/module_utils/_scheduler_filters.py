@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional, Union
 
+from ._cpu_request import on
 from ._evidence._image_property_names import BOOLEANS, CHOICES, INTEGERS, NAMES, choice
 from ._faults._scheduler import HOST_ATTRIBUTES, matches
-from ._resource_request import on
 
 Host = Mapping[str, Any]
 

@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from . import _allocations, _capacity, _resource_request, _scheduler_filters
+from ._cpu_request import Contradiction, on
 from ._faults.flavor_smaller_than_image import too_small
-from ._resource_request import DISABLED, OWNER, Asked, Contradiction, Request
+from ._resource_request import DISABLED, OWNER, Asked, Request
 from ._scheduler_filters import Doubt, Facts
 
 # The newest microversion of each release (nova 34, rest_api_version_history.rst); the first of two where they share one.
@@ -72,7 +73,7 @@ class Setup(NamedTuple):
     hosts: tuple[str, ...]
 
     def on(self, option: str) -> bool:
-        return _resource_request.on(self.options.get(f"scheduler.{option}", ""))
+        return on(self.options.get(f"scheduler.{option}", ""))
 
 
 class Wish(NamedTuple):

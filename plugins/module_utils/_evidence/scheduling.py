@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from .. import _scheduling
+from .._cpu_request import Contradiction
 from .._model import Unavailable
-from .._resource_request import OWNER, Contradiction, Request
+from .._resource_request import OWNER, Request
 from .._session import Cloud
 from . import placement
 
