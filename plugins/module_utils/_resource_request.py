@@ -184,6 +184,14 @@ def _unique(name: str, specs: Mapping[str, str], image: Mapping[str, str], prefi
     return in_flavor or in_image
 
 
+def _switched_on(name: str, specs: Mapping[str, str], image: Mapping[str, str]) -> bool:
+    """Whether flavor or image switch something on; Contradiction where one switches off what the other switches on."""
+    in_flavor, in_image = specs.get(f"hw:{name}"), image.get(f"hw_{name}")
+    if in_flavor is not None and in_image is not None and on(in_flavor) != on(in_image):
+        raise Contradiction(f"the flavor says hw:{name}={in_flavor} and the image hw_{name}={in_image}")
+    return on(in_flavor or "") or on(in_image or "")
+
+
 def _from_flavor_itself(flavor: Mapping[str, Any], groups: dict[str, dict[str, Any]], volume_backed: bool) -> None:
     """The flavor's own CPUs, memory and disk, each unless an extra spec has overridden it, with 0 too."""
     overridden = {name for group in groups.values() for name in group["resources"]}
@@ -208,6 +216,8 @@ def _security_and_memory(specs: Mapping[str, str], image: Mapping[str, str], gro
         model = _unique("mem_encryption_model", specs, image) or "amd-sev"
         if image.get("hw_firmware_type") != "uefi":
             raise Contradiction("memory encryption needs an image with hw_firmware_type=uefi")
+        if model == "amd-sev-snp" and not on(image.get("hw_firmware_stateless", "")):
+            raise Contradiction("memory encryption amd-sev-snp needs an image with hw_firmware_stateless=true")
         group["resources"]["MEM_ENCRYPTION_CONTEXT"] = 1
         required.update({_ENCRYPTION[model]} if model in _ENCRYPTION else ())
     for label in (specs.get("hw:pmem") or "").split(","):
@@ -262,9 +272,9 @@ def _prefilters(
         root.add("COMPUTE_ACCELERATORS")
     # Filters that came after Zed, each a release or two apart: of today's nova they are known.
     newer = set()
-    if any(on(value or "") for value in (specs.get("hw:virtio_packed_ring"), image.get("hw_virtio_packed_ring"))):
+    if _switched_on("virtio_packed_ring", specs, image):
         newer.add("COMPUTE_NET_VIRTIO_PACKED")
-    if any(on(value or "") for value in (specs.get("hw:ephemeral_encryption"), image.get("hw_ephemeral_encryption"))):
+    if _switched_on("ephemeral_encryption", specs, image):
         newer.add("COMPUTE_EPHEMERAL_ENCRYPTION")
         form = _unique("ephemeral_encryption_format", specs, image)
         if form:
