@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from . import _allocations, _scheduling
+from . import _allocations, _scheduling, _scheduling_wish
 from ._evidence import scheduling
 from ._evidence.scheduler import default_filters
 from ._model import Unavailable
@@ -38,12 +38,12 @@ def explain(
     """
     reader = CloudReader(cloud)
     seen: dict[str, Any] = {name: reader(name) for name in _READERS[:5]}
-    wish = _scheduling.resolve(seen, flavor, image, zone, host, volume_backed, cloud.project_id)
+    wish = _scheduling_wish.resolve(seen, flavor, image, zone, host, volume_backed, cloud.project_id)
     # No nova has had so many: the newest that this one has tells its release.
     microversion = cloud.newest_microversion("compute", "2.9999")
-    release = _scheduling.release_of(microversion)
+    release = _scheduling_wish.release_of(microversion)
     known = schedulers or {}
-    setups = _scheduling.setups(known, release, default_filters(release))
+    setups = _scheduling_wish.setups(known, release, default_filters(release))
     seen.update({name: reader(name) for name in _READERS[5:]})
     leaks, why = _leaks(reader)
     answers = []
@@ -84,12 +84,12 @@ def _leaks(reader: CloudReader) -> tuple[Optional[list[_allocations.Leak]], str]
 
 
 def _assumptions(
-    setup: _scheduling.Setup,
+    setup: _scheduling_wish.Setup,
     microversion: str,
     schedulers: Mapping[str, Any],
     not_read: Sequence[str],
     seen: Mapping[str, Any],
-    wish: _scheduling.Wish,
+    wish: _scheduling_wish.Wish,
 ) -> list[str]:
     """What the answer rests on and was not read."""
     found = []

@@ -148,8 +148,8 @@ requests:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._explain import explain
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._scheduling import UnknownName
 from ansible_collections.stackmend.openstack.plugins.module_utils._scheduling_table import lines
+from ansible_collections.stackmend.openstack.plugins.module_utils._scheduling_wish import UnknownName
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, connect
 
 

@@ -17,18 +17,13 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.stackmend.openstack.plugins.module_utils import (
-    _cpu_request,
-    _explain,
-    _resource_request,
-    _session,
-)
+from ansible_collections.stackmend.openstack.plugins.module_utils import _explain, _session
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import host_reader
+from ansible_collections.stackmend.openstack.plugins.module_utils._scheduling_wish import UnknownName
 from click.testing import CliRunner
 from stackmend_lab import Lab
 from stackmend_lab.breakers import _placement
@@ -400,7 +395,7 @@ def test_explain_says_what_the_scheduler_does(lab: Lab, offers: None, schedulers
         for _attempt in range(3):
             try:
                 answer = _explain_it(lab, schedulers, case, cloud)
-            except _explain._scheduling.UnknownName as error:
+            except UnknownName as error:
                 # A zone that no host is in; nova's words for that are another 400.
                 counted["no such name"] += 1
                 seen = nova.ask(case)
@@ -423,122 +418,6 @@ def test_explain_says_what_the_scheduler_does(lab: Lab, offers: None, schedulers
     world.undo()
     print(json.dumps(dict(sorted(counted.items())), indent=1))
     assert wrong == [], f"seed {SEED}: {len(wrong)} of {CASES} differ:\n{json.dumps(wrong, indent=1)}"
-
-
-# What flavors and images can ask for, with what is legal and what is not, for comparison with nova's own code.
-SPECS = {
-    "resources:VCPU": ["0", "2", "x"],
-    "resources:PCPU": ["2"],
-    "resources:MEMORY_MB": ["0", "100", "-1"],
-    "resources:CUSTOM_GOLD": ["1"],
-    "resources:FOO": ["1"],
-    "resources:VGPU": ["1"],
-    "resources_A:CUSTOM_GOLD": ["2"],
-    "resources1:VCPU": ["1"],
-    "trait_A:CUSTOM_FAST": ["required"],
-    "trait:CUSTOM_FAST": ["required", "forbidden", "maybe"],
-    "trait:HW_CPU_HYPERTHREADING": ["required", "forbidden"],
-    "group_policy": ["none", "isolate", "what"],
-    "hw:cpu_policy": ["dedicated", "shared", "mixed"],
-    "hw:cpu_dedicated_mask": ["0-1", "^0"],
-    "hw:emulator_threads_policy": ["isolate", "share"],
-    "hw:cpu_thread_policy": ["isolate", "require", "prefer"],
-    "hw:numa_nodes": ["1", "2"],
-    "hw:mem_page_size": ["large"],
-    "hw:mem_encryption": ["true", "false"],
-    "hw:mem_encryption_model": ["amd-sev", "amd-sev-es", "amd-sev-snp"],
-    "hw:pmem": ["6GB,a-b"],
-    "hw:tpm_version": ["1.2", "2.0"],
-    "hw:tpm_model": ["tpm-tis", "tpm-crb"],
-    "hw:tpm_secret_security": ["host", "deployment"],
-    "hw:pci_numa_affinity_policy": ["socket", "required"],
-    "os:secure_boot": ["required", "optional"],
-    "hw:maxphysaddr_mode": ["passthrough", "emulate"],
-    "hw:virtio_packed_ring": ["true", "no"],
-    "hw:ephemeral_encryption": ["true", "false"],
-    "hw:ephemeral_encryption_format": ["luks"],
-    "hw:sound_model": ["virtio", "sb16"],
-    "accel:device_profile": ["p"],
-    "hw:cpu_realtime": ["yes"],
-    "hw:cpu_realtime_mask": ["^0", "0-1"],
-    "capabilities:x": ["1"],
-    "plain": ["1"],
-}
-PROPERTIES = {
-    "trait:CUSTOM_FAST": ["required", "forbidden"],
-    "hw_cpu_policy": ["dedicated", "shared", "mixed"],
-    "hw_cpu_thread_policy": ["isolate", "require"],
-    "hw_mem_encryption": ["true", "false"],
-    "hw_firmware_type": ["uefi", "bios"],
-    "hw_firmware_stateless": ["true", "false"],
-    "hw_tpm_version": ["1.2", "2.0"],
-    "hw_tpm_model": ["tpm-crb"],
-    "hw_pci_numa_affinity_policy": ["socket"],
-    "os_secure_boot": ["required", "disabled"],
-    "hw_maxphysaddr_mode": ["emulate"],
-    "hw_virtio_packed_ring": ["true", "false"],
-    "hw_ephemeral_encryption": ["true"],
-    "hw_sound_model": ["virtio"],
-    "hw_disk_bus": ["virtio", "scsi"],
-    "hw_vif_model": ["virtio", "e1000", "VirtualE1000"],
-    "architecture": ["x86_64", "amd64"],
-    "hw_video_model": ["virtio"],
-    "hw_numa_nodes": ["1"],
-    "hw_mem_page_size": ["large"],
-    "vm_mode": ["hvm"],
-}
-
-
-def test_what_nova_would_ask_placement_is_what_nova_asks(lab: Lab, tmp_path: Path) -> None:
-    """ResourceRequest and the request filters of the installed nova, on two thousand flavors and images, refusals included."""
-    dice = random.Random(SEED)
-    wishes = [_wish(dice) for _ in range(2000)]
-    file = tmp_path / "wishes.json"
-    file.write_text(json.dumps(wishes), encoding="utf-8")
-    done = lab.python("ask_nova_about_request.py", str(file))
-    assert done.returncode == 0, done.stderr
-    traits = set(lab.cloud().placement.get("/traits", microversion="1.36").json()["traits"])
-    options = dict.fromkeys(
-        ("scheduler.query_placement_for_image_type_support", "scheduler.image_metadata_prefilter"), "true"
-    )
-    wrong = []
-    for wish, nova in zip(wishes, json.loads(done.stdout), strict=True):
-        try:
-            asked = _resource_request.of(
-                wish["flavor"],
-                wish["properties"],
-                volume_backed=wish["volume_backed"],
-                disk_format="qcow2",
-                release=34,
-                options=options,
-                traits=traits,
-            )
-            own: dict[str, Any] = {"queries": [query._asdict() for query in asked.queries], "topology": asked.topology}
-        except _cpu_request.Contradiction as error:
-            own = {"refused": str(error)}
-        if own != nova and not ("refused" in own and "refused" in nova):
-            wrong.append({"wish": wish, "nova": nova, "own": own})
-    assert wrong == [], f"seed {SEED}: {len(wrong)} differ:\n{json.dumps(wrong[:5], indent=1)}"
-
-
-def _wish(dice: random.Random) -> dict[str, Any]:
-    specs = {key: dice.choice(SPECS[key]) for key in dice.sample(sorted(SPECS), dice.choice([0, 1, 1, 2, 2, 3, 4]))}
-    properties = {
-        key: dice.choice(PROPERTIES[key]) for key in dice.sample(sorted(PROPERTIES), dice.choice([0, 0, 1, 1, 2, 3]))
-    }
-    if dice.random() < 0.4:
-        properties["hw_firmware_type"] = "uefi"
-    flavor = {
-        "vcpus": dice.choice([1, 2, 4]),
-        "ram": 1024,
-        "disk": dice.choice([0, 5]),
-        "ephemeral": dice.choice([0, 2]),
-    }
-    return {
-        "flavor": {**flavor, "swap": dice.choice([0, 512, 1025]), "extra_specs": specs},
-        "properties": properties,
-        "volume_backed": dice.random() < 0.3,
-    }
 
 
 @pytest.fixture

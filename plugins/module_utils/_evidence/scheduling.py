@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from .. import _scheduling
+from .. import _scheduling_wish
 from .._cpu_request import Contradiction
 from .._model import Unavailable
 from .._resource_request import OWNER, Request
@@ -24,7 +24,7 @@ MOST_TRAITS = 60
 
 
 def read(
-    cloud: Cloud, reader: Callable[[str], Any], wish: _scheduling.Wish, setup: _scheduling.Setup
+    cloud: Cloud, reader: Callable[[str], Any], wish: _scheduling_wish.Wish, setup: _scheduling_wish.Setup
 ) -> dict[str, Any]:
     """{"candidates": as `candidates` gives them, "with_trait": {trait: [provider]}, "members": {what for: [provider]},
     "shared": {sharing provider: [root provider]}, "known_traits": [trait], or None where none of them decides}.
@@ -39,14 +39,14 @@ def read(
     asked = None
     for flavor in seen["flavors"]["flavors"]:
         try:
-            each = _scheduling.ask(wish._replace(flavor=flavor), setup, known)
+            each = _scheduling_wish.ask(wish._replace(flavor=flavor), setup, known)
         except Contradiction:
             continue
         if flavor["id"] == wish.flavor["id"]:
-            asked, own = each, _scheduling.traits_of(each)
+            asked, own = each, _scheduling_wish.traits_of(each)
         else:
-            others |= _scheduling.traits_of(each)
-    limits = _scheduling.bounds(wish, asked, setup, seen)
+            others |= _scheduling_wish.traits_of(each)
+    limits = _scheduling_wish.bounds(wish, asked, setup, seen)
     members_of = {label: members(cloud, sorted(names)) for label, names in (*limits.within, limits.without)}
     found = none
     if asked is not None and not any(not names for _label, names in limits.within):
@@ -72,7 +72,7 @@ def read(
 _BY_TRAIT = ("query_placement_for_image_type_support", "image_metadata_prefilter")
 
 
-def _limit(setup: _scheduling.Setup) -> int:
+def _limit(setup: _scheduling_wish.Setup) -> int:
     text = setup.options.get("scheduler.max_placement_results", "")
     return int(text) if text.isdigit() and int(text) else LIMIT
 
