@@ -49,18 +49,24 @@ def used(consumers: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, 
 
 
 def request(server: Mapping[str, Any]) -> Optional[dict[str, Any]]:
-    """{"resources": {class: amount}, "required": [trait], "forbidden": [trait]}, as nova asks placement for a server.
+    """{"resources": {class: amount}, "required": [trait], "forbidden": [trait]}, as nova asks placement for a server first.
 
     None for a flavor with groups of its own (resources1:...), which is more than one request, and for one that nova would
     not take with that image.
     """
+    found = requests(server)
+    return found[0] if found else None
+
+
+def requests(server: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All that nova asks for, of which one is enough: pinned CPUs as PCPU, and as VCPU of computes that have no PCPU."""
     try:
         asked = _resource_request.of(
             server["flavor"], server["image_properties"] or {}, volume_backed=not server["image"]
         )
     except Contradiction:
-        return None
-    return asked.queries[0].plain
+        return []
+    return [query.plain for query in asked.queries if query.plain is not None]
 
 
 def constraints(
