@@ -211,16 +211,14 @@ class Judge:
             }[limit]
             return [_refusal(limit, "placement", f"{amount} {name} wanted, {what} {inventory[limit]} ({limit})")]
         free, taken = self._free(uuid, name, usage), usage.get(uuid, {}).get(name, 0)
-        reserved = f" - {inventory['reserved']} reserved" if inventory["reserved"] else ""
-        total = f"({inventory['total']}{reserved})" if reserved else str(inventory["total"])
-        ratio = f" * {inventory['allocation_ratio']:g}" if inventory["allocation_ratio"] != 1 else ""
-        return [
-            _refusal(
-                "capacity",
-                "placement",
-                f"{amount} {name} wanted, {free} free: {total}{ratio} is {_capacity.capacity(inventory)}, {taken} used",
-            )
-        ]
+        told = str(inventory["total"])
+        if inventory["reserved"]:
+            told = f"({told} - {inventory['reserved']} reserved)"
+        if inventory["allocation_ratio"] != 1:
+            told += f" * {inventory['allocation_ratio']:g}"
+        if told != str(_capacity.capacity(inventory)):
+            told += f" = {_capacity.capacity(inventory)}"
+        return [_refusal("capacity", "placement", f"{amount} {name} wanted, {free} free: {told}, {taken} used")]
 
     def _free(self, uuid: str, name: str, usage: Mapping[str, Mapping[str, int]]) -> int:
         return _capacity.capacity(self._inventories[uuid][name]) - usage.get(uuid, {}).get(name, 0)

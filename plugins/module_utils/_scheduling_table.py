@@ -69,7 +69,10 @@ def _hosts(hosts: list[Mapping[str, Any]], width: int) -> list[str]:
     begin = room + 2 + 9
     found = [f"{'HOST':<{room}}  {'VERDICT':<7}  WHY"]
     for host in shown:
-        reasons = [f"{refusal['reason']} [{refusal['by']}]" for refusal in host["refusals"]]
+        reasons = [
+            refusal["reason"] + (f" [{refusal['by']}]" if refusal["by"] != "placement" else "")
+            for refusal in host["refusals"]
+        ]
         reasons = reasons or [doubt["reason"] for doubt in host["unknown"]] or [f"in zone {host['zone']}"]
         told = reasons[:1] + ([f"and {len(reasons) - 1} more"] if len(reasons) > 1 else [])
         text = textwrap.wrap("; ".join(told), max(width - begin, 30), break_on_hyphens=False)
@@ -97,7 +100,7 @@ def _what_if(answer: Mapping[str, Any], width: int) -> list[str]:
     without, enabled = answer["what_if"]["without_orphans"], answer["what_if"]["enabled"]
     number = len(without["orphans"])
     for label, entry in (
-        (f"without the {number} orphaned allocations" if number else "orphaned allocations: there are none", without),
+        (f"without the {number} orphaned allocations" if number else "no allocation is orphaned", without),
         ("with every disabled host enabled", enabled),
     ):
         if entry["hosts"] is None:
@@ -105,11 +108,12 @@ def _what_if(answer: Mapping[str, Any], width: int) -> list[str]:
         elif entry is without and not number:
             text = label
         else:
-            text = f"{label}: {_count(entry['hosts'])}"
+            text = f"{label} {_count(entry['hosts'])}"
         found += _wrapped(text, width, 2)
     flavors = answer["what_if"]["flavors"]
     told = ", ".join(
-        f"{flavor['name']} ({flavor['vcpus']} VCPU, {flavor['ram']} MiB, {flavor['disk']} GiB: {flavor['hosts']} hosts)"
+        f"{flavor['name']} ({flavor['vcpus']} VCPU, {flavor['ram']} MiB, {flavor['disk']} GiB) on {flavor['hosts']} "
+        f"{'host' if flavor['hosts'] == 1 else 'hosts'}"
         for flavor in flavors
     )
     found += _wrapped(f"with another flavor: {told or 'none of them'}", width, 2)
@@ -118,6 +122,6 @@ def _what_if(answer: Mapping[str, Any], width: int) -> list[str]:
 
 def _count(hosts: list[str]) -> str:
     if not hosts:
-        return "still no host"
+        return "still no host takes it"
     named = ", ".join(hosts[:5]) + (f" and {len(hosts) - 5} more" if len(hosts) > 5 else "")
-    return f"{len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}: {named}"
+    return f"{len(hosts)} {'host takes' if len(hosts) == 1 else 'hosts take'} it: {named}"

@@ -149,7 +149,7 @@ class World:
             if dice.random() < 0.3:
                 self._traits(host, {FAST}, set())
                 self.told.append(f"{host} is fast")
-            if dice.random() < 0.35:
+            if dice.random() < 0.25:
                 self._fill(dice, host)
         self._aggregates(dice)
         for host in self.services:
@@ -163,7 +163,7 @@ class World:
                     "enabled in vain",
                     "unmapped",
                 ],
-                [10, 2, 2, 1, 1, 1, 2],
+                [14, 2, 2, 1, 1, 1, 2],
             )[0]
             if state != "well":
                 self.told.append(f"{host} is {state}")
@@ -241,7 +241,7 @@ class World:
             ("DISK_GB", {"step_size": 2}),
             ("DISK_GB", {"min_unit": 2}),
         ):
-            if dice.random() < 0.12:
+            if dice.random() < 0.06:
                 wanted[name].update(change)
                 self.told.append(f"{name} of {host}: {change}")
         if dice.random() < 0.4:
@@ -270,7 +270,7 @@ class World:
             consumer = str(uuid.UUID(int=dice.getrandbits(128), version=4))
             _placement.allocate(self.lab, consumer, {self.providers[host]: {name: amount}})
             room -= amount
-            if dice.random() < 0.4:
+            if dice.random() < 0.6:
                 break
         self.told.append(f"{name} of {host} is filled but for {room}")
 
@@ -392,10 +392,10 @@ def test_explain_says_what_the_scheduler_does(lab: Lab, offers: None, schedulers
             world.undo()
             world.make(dice)
         case = {
-            "flavor": "explain-" + dice.choice([*FLAVORS, "small", "small", "half", "whole"]),
-            "image": "explain-" + dice.choice([*IMAGES, *["plain"] * 8]),
-            "zone": dice.choice(["", "", "", "az1", "az2", "nova"]),
-            "host": dice.choice(["", "", "", *world.services]),
+            "flavor": "explain-" + dice.choice([*FLAVORS, *["small"] * 4, *["half"] * 4, "whole"]),
+            "image": "explain-" + dice.choice([*IMAGES, *["plain"] * 12]),
+            "zone": dice.choice([*[""] * 6, "az1", "az2", "nova"]),
+            "host": dice.choice([*[""] * 8, *world.services]),
         }
         problems: list[str] = []
         for _attempt in range(3):
@@ -411,8 +411,8 @@ def test_explain_says_what_the_scheduler_does(lab: Lab, offers: None, schedulers
             problems = _disagreements(answer, seen)
             if not problems:
                 counted[f"{answer['verdict']}, {seen['outcome']}"] += 1
-                for host in answer["hosts"]:
-                    counted.update(f"reason: {refusal['kind']}" for refusal in host["refusals"][:1])
+                first = [host["refusals"][0]["kind"] for host in answer["hosts"] if host["refusals"]]
+                counted.update(f"reason: {kind}" for kind in first if kind != "not_asked_for")
                 break
             # nova-compute reports its inventory every minute: was the cloud another by then?
             again = _explain_it(lab, schedulers, case, cloud)
@@ -458,8 +458,8 @@ def test_what_would_help_helps(lab: Lab, full: list[str], schedulers: dict[str, 
     assert what_if["enabled"]["hosts"] == [disabled]
     assert what_if["without_orphans"]["hosts"] == [first, second]
     assert what_if["without_orphans"]["orphans"] == sorted(full)
-    assert [flavor["name"] for flavor in what_if["flavors"]] == ["m1.tiny"]
-    assert nova.ask({**case, "flavor": "m1.tiny"})["outcome"] == "active"
+    assert what_if["flavors"][0]["hosts"] == 2
+    assert nova.ask({**case, "flavor": what_if["flavors"][0]["name"]})["host"] in (first, second)
     service = next(lab.cloud().compute.services(host=disabled, binary="nova-compute"))
     lab.cloud().compute.enable_service(service, disabled, "nova-compute")
     assert nova.ask(case)["host"] == disabled
