@@ -98,12 +98,15 @@ def _assumptions(
         why = f"none of {len(schedulers)} hosts read runs it" if schedulers else "no inventory was given"
         found.append(f"nova-scheduler is set up as {of} is by default: {why}")
     if not_read:
-        found.append(f"{', '.join(not_read)} could not be read, and no nova-scheduler that differs runs there")
+        named = ", ".join(not_read[:5]) + (f" and {len(not_read) - 5} more" if len(not_read) > 5 else "")
+        found.append(f"no nova-scheduler that is set up differently runs on hosts that could not be read: {named}")
     if wish.zone and not any(row["zone"] == wish.zone for row in seen["aggregates"]["aggregates"]):
         found.append(
             f"no aggregate has the zone {wish.zone}, so that it keeps the server out of no host (nova 28 and newer)"
         )
     if not wish.zone:
         found.append("nova's API has no default_schedule_zone")
-    found.append("quotas, ports, volumes, scheduler hints and server groups were not looked at")
+    found.append(
+        "quotas, ports, volumes, scheduler hints, server groups, and what the hypervisor makes of the image were not looked at"
+    )
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: scheduling_info
 short_description: Explain why no host takes a server, or which does
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Asks placement what nova-scheduler would ask it for a server of a flavor and an image, judges every compute as placement
     and the scheduler's filters do, and says of each what refuses it first.

@@ -249,6 +249,26 @@ def test_pinned_cpus_are_asked_for_in_two_ways_and_numa_cells_are_not_guessed() 
     assert "NUMA cells" in answer["unknown"][0]
 
 
+def test_of_more_candidates_than_nova_takes_the_rest_is_a_doubt() -> None:
+    cloud = _cloud()
+    _not_candidates(cloud, *HOSTS)
+    cloud["scheduling"]["candidates"]["cut"] = True
+    answer = _ask(cloud)
+    assert answer["verdict"] == "unknown"
+    assert "a limited number of candidates" in answer["unknown"][0]
+
+
+def test_a_request_that_placement_does_not_take_finds_no_host_and_says_placement_s_words() -> None:
+    cloud = _cloud()
+    cloud["scheduling"]["candidates"] = {"providers": [], "refused": "No such trait(s): CUSTOM_X.", "cut": False}
+    answer = _ask(cloud)
+    assert answer["verdict"] == "none"
+    assert (
+        answer["hosts"][0]["refusals"][0]["reason"]
+        == "placement does not take the request: No such trait(s): CUSTOM_X."
+    )
+
+
 def test_a_filter_that_nobody_knows_leaves_a_doubt_and_the_others_their_say() -> None:
     setup = SETUP._replace(filters=("ComputeFilter", "SiteRackFilter"))
     cloud = _cloud()
