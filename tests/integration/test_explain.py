@@ -79,7 +79,6 @@ class Nova:
     """The lab's nova, asked for servers as a user does, and its scheduler's log."""
 
     def __init__(self, lab: Lab) -> None:
-        self.lab = lab
         self.cloud = lab.cloud()
         self.log = lab.layout.log("nova")
         flavors = {flavor.name: flavor.id for flavor in self.cloud.compute.flavors()}
@@ -103,28 +102,44 @@ class Nova:
         if not answer.ok:
             fault = next(iter(answer.json().values()))["message"]
             return {"outcome": "refused", "host": "", "fault": fault, "candidates": None, "filters": None}
-        server = self.lab.wait_for_server(answer.json()["server"]["id"])
+        server = self._wait(answer.json()["server"]["id"])
         try:
             with self.log.open(encoding="utf-8", errors="replace") as file:
                 file.seek(begin)
                 text = file.read()
             request = answer.headers["x-openstack-request-id"]
             none = [line for line in text.splitlines() if request in line and "Got no allocation candidates" in line]
-            last = [line for line in text.splitlines() if server.id in line and "Filter results" in line]
+            last = [line for line in text.splitlines() if server["id"] in line and "Filter results" in line]
             filters = (
                 [(name, int(start), int(end)) for name, start, end in FILTER_RESULTS.findall(last[-1])]
                 if last
                 else None
             )
             return {
-                "outcome": {"ACTIVE": "active", "ERROR": "error"}.get(server.status, server.status),
-                "host": server.compute_host or "",
-                "fault": (server.fault or {}).get("message", ""),
+                "outcome": {"ACTIVE": "active", "ERROR": "error"}.get(server["status"], server["status"]),
+                "host": server["OS-EXT-SRV-ATTR:host"] or "",
+                "fault": server.get("fault", {}).get("message", ""),
                 "candidates": not none,
                 "filters": filters,
             }
         finally:
-            self.lab.delete_server(server.id)
+            self._delete(server["id"])
+
+    def _wait(self, server: str) -> dict[str, Any]:
+        """The server once nova is done with it. The lab's own method connects anew each time."""
+        end = time.monotonic() + 60
+        while True:
+            found: dict[str, Any] = self.cloud.compute.get(f"/servers/{server}", microversion="2.74").json()["server"]
+            if found["status"] in ("ACTIVE", "ERROR") or time.monotonic() > end:
+                return found
+            time.sleep(0.1)
+
+    def _delete(self, server: str) -> None:
+        self.cloud.compute.delete(f"/servers/{server}")
+        end = time.monotonic() + 60
+        while self.cloud.compute.get(f"/servers/{server}", microversion="2.74").ok:
+            assert time.monotonic() < end, f"server {server} is not deleted"
+            time.sleep(0.1)
 
 
 class World:
