@@ -24,8 +24,7 @@ masked=(systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.
 disabled=(nova-api nova-conductor nova-scheduler nova-compute libvirtd.service libvirtd.socket libvirtd-ro.socket
           libvirtd-admin.socket libvirt-guests.service virtlogd.service virtlogd.socket virtlogd-admin.socket
           virtlockd.service virtlockd.socket virtlockd-admin.socket memcached
-          mariadb rabbitmq-server epmd.service epmd.socket)
-          virtlockd.service virtlockd.socket virtlockd-admin.socket memcached networking)
+          mariadb rabbitmq-server epmd.service epmd.socket networking)
 
 debootstrap --variant=minbase "$suite" "$root" "$mirror"
 

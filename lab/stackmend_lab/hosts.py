@@ -8,7 +8,7 @@
 
 The image is Debian 12 with its own nova (Zed) and libvirt, made by debootstrap from the mirror that this machine's apt
 uses; nothing is pulled from a container registry. The hosts have no more rights than NET_ADMIN and NET_RAW in their
-own network namespace, and their network leads nowhere else.
+own network namespace, whose network leads nowhere else, and SYS_PTRACE, as root has it, over their own processes.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ class Hosts:
             _podman(
                 *("run", "--detach", "--name", self.container(name), "--hostname", name),
                 *("--network", self.prefix, "--ip", addresses[name], "--network-alias", name),
-                *("--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW", image_name()),
+                *("--systemd", "always", "--cap-add", "NET_ADMIN,NET_RAW,SYS_PTRACE", image_name()),
             )
         key = self.key.with_suffix(".pub").read_text()
         authorize = "umask 077 && mkdir -p /root/.ssh && cat >/root/.ssh/authorized_keys"

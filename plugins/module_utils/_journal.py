@@ -24,8 +24,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from . import _default_routes, _file_moves, _selinux
-from . import _ceph_reweight, _console_access
+from . import _ceph_reweight, _console_access, _default_routes, _file_moves, _selinux
 from ._evidence._tree import Tree
 from ._model import ChangeFailed, Unavailable
 

@@ -12,8 +12,8 @@ from typing import Any
 from . import (
     _catalog_service,
     _cell_mappings,
-    _database_grants,
     _compute_scheduling,
+    _database_grants,
     _flavor_extra_specs,
     _image_properties,
     _image_replacement,

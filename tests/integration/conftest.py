@@ -15,7 +15,6 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +52,6 @@ class Place:
     inventory: Path
     faults: tuple[str, ...] = ()
     variables: dict[str, Any] = field(default_factory=dict)
-    component: Callable[[Any], Any] | None = None  # what the present breaker adds to the state
 
     def state(self) -> dict[str, Any]:
         """Everything that may not change without being asked: files with mode and owner, and images."""
@@ -266,8 +264,6 @@ class HostsPlace(Place):
             host: {path: now for path, now in self.subject.snapshot(host, paths).items() if path not in backups}
             for host in self.subject.members
         }
-        if self.component:
-            state["component"] = self.component(self.subject)
         return state
 
 

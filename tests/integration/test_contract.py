@@ -93,7 +93,6 @@ def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Place]]:
         pytest.skip(f"{breaker.fault}: {ceph.cannot_run()}")
     place: Place = request.getfixturevalue(f"{breaker.needs}_place")
     breaker.mend(place.subject)
-    place.component = breaker.state
     try:
         yield breaker, place
     finally:

@@ -28,7 +28,6 @@ class Breaker:
     report_only: nothing is changed by Stackmend, because the way out is the operator's choice; the finding gives the reason.
     irreversible: why what the remedy does cannot be undone; the rollback then says so, and changes nothing.
     takes_down: the services that do not answer while it is broken; what is asked of them is unknown then, and rightly so.
-    state: what else of the component must be as it was, beyond the place's own files and rows.
     recorded: what of the symptom rests on recorded output, and why; empty when everything is real.
     """
 
@@ -44,7 +43,6 @@ class Breaker:
     report_only: bool = False
     irreversible: str = ""
     takes_down: tuple[str, ...] = ()
-    state: Callable[[Any], Any] | None = None
     recorded: str = ""
 
     def explains(self, reason: str) -> bool:
