@@ -215,6 +215,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fault = getattr(item, "callspec", None) and item.callspec.params.get("broken")  # type: ignore[attr-defined]
         if item.path.name == "test_hosts.py" or (fault and breakers.load(fault).needs == "hosts"):
             item.add_marker(pytest.mark.xdist_group("hosts"))
+        elif fault and breakers.load(fault).needs == "ceph":
+            item.add_marker(pytest.mark.xdist_group("ceph"))
         elif item.path.name in ("test_install.py", "test_lab.py"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
@@ -284,10 +286,11 @@ class CephPlace(Place):
         return {}
 
 
-@pytest.fixture
-def ceph_place(state_home: Path, tmp_path: Path) -> Iterator[CephPlace]:
+@pytest.fixture(scope="session")
+def ceph_place(state_home: Path) -> Iterator[CephPlace]:
+    """A Ceph cluster, up; beside it nothing that needs a cloud is looked for."""
     faults = tuple(fault.id for fault in FAULTS.values() if not fault.cloud_evidence)
-    with Ceph(tmp_path / "ceph") as ceph:
+    with Ceph(state_home / "ceph") as ceph:
         yield CephPlace(ceph, ceph.inventory, faults, {})
 
 
