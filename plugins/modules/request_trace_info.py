@@ -80,6 +80,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+asked:
+  description: The ids that were looked for.
+  returned: success
+  type: list
+  elements: str
 lines:
   description:
     - The lines, in the order of their time, each with C(ids), C(file), C(service), C(time), C(level), C(logger),
@@ -182,6 +187,7 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         passed_over,
     )
     return {
+        "asked": params["ids"],
         **followed,
         "processes": request_path.processes(tree),
         "queues": request_path.queues(tree),
