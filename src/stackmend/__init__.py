@@ -3,20 +3,24 @@
 
 """Find the known faults of a running OpenStack cloud, fix them once approved, prove it, and undo it."""
 
-from stackmend.api import diagnose, faults, remediate, rollback
-from stackmend.model import Finding, Progress, Report, Target, Undone, Unknown
+from stackmend.api import diagnose, faults, remediate, rollback, trace
+from stackmend.model import Finding, Moment, Progress, Report, Target, Trace, TracedRequest, Undone, Unknown
 from stackmend.runner import RunFailed
 
 __all__ = [
     "Finding",
+    "Moment",
     "Progress",
     "Report",
     "RunFailed",
     "Target",
+    "Trace",
+    "TracedRequest",
     "Undone",
     "Unknown",
     "diagnose",
     "faults",
     "remediate",
     "rollback",
+    "trace",
 ]

@@ -22,6 +22,7 @@ from stackmend.model import Progress
 COLLECTION = "stackmend.openstack"
 _HOST_TASKS = {
     "Look for the known faults of the host": "checking hosts",
+    "Read what the host knows of it": "reading logs of hosts",
     "Undo changes of the host": "undoing on hosts",
 }
 
