@@ -45,7 +45,9 @@ author:
 EXAMPLES = r"""
 - name: Tell what became of a request
   ansible.builtin.debug:
-    msg: "{{ ({inventory_hostname: trace} | stackmend.openstack.request_trace(subject='req-0b9f877d-be4e-4896-8d7f-f6aa55c35aeb')).table }}"
+    msg: "{{ ({inventory_hostname: trace} | stackmend.openstack.request_trace(subject=request)).table }}"
+  vars:
+    request: req-0b9f877d-be4e-4896-8d7f-f6aa55c35aeb
 """
 
 RETURN = r"""

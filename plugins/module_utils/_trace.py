@@ -47,7 +47,8 @@ def subject_of(text: str) -> dict[str, str]:
     if _REQUEST.fullmatch(text):
         return {"type": "request", "id": text}
     raise BadSubject(
-        f"{text!r} is neither a server's uuid nor a request id: give 8-4-4-4-12 hexadecimal digits, for a request with req- before"
+        f"{text!r} is neither a server's uuid nor a request id: give 8-4-4-4-12 hexadecimal digits, and for a request req- "
+        "before them"
     )
 
 
@@ -90,17 +91,20 @@ def _known(
     if subject["type"] == "server":
         requests.update(action["request_id"] for kept in (cloud or {}).get("servers", ()) for action in kept["actions"])
     lines = [line for answer in hosts.values() for line in answer.get("lines", ())]
-    # a global request id joins the requests of several services
-    for _round in range(2):
-        for line in lines:
-            if line["request_id"] in requests and line["global_request_id"]:
-                requests.add(line["global_request_id"])
+    # a global request id joins the requests of several services, and what is traced may be one itself
+    for line in lines:
+        if line["request_id"] in requests and line["global_request_id"]:
+            requests.add(line["global_request_id"])
+        elif line["global_request_id"] == subject["id"] and line["logger"].startswith("nova"):
+            requests.add(line["request_id"])
     if subject["type"] == "request":
         named = Counter(
             found
             for line in lines
             if {line["request_id"], line["global_request_id"]} & requests
-            for found in re.findall(r"\[instance: ([0-9a-f-]{36})\]|/(?:servers|allocations)/([0-9a-f-]{36})", line["line"])
+            for found in re.findall(
+                r"\[instance: ([0-9a-f-]{36})\]|/(?:servers|allocations)/([0-9a-f-]{36})", line["line"]
+            )
         )
         servers.update(next(filter(None, pair)) for pair, _count in named.most_common(MOST_SERVERS))
     return sorted(requests), sorted(servers)
@@ -127,16 +131,14 @@ def trace(
     kept = [entry for entry in (cloud or {}).get("servers", ()) if entry["id"] in servers]
     happened = _happened(subject, answered, kept, requests, servers, (cloud or {}).get("clock"))
     place = _place(cloud, hosts, answered, now, patience)
-    told = [
-        (request, reading_of(request, place)) for request in _requests(subject, requests, kept, happened, servers)
-    ]
+    told = [(request, reading_of(request, place)) for request in _requests(subject, requests, kept, happened, servers)]
     unknown = _unknown(cloud, no_cloud, hosts, answered, kept, window, now)
     verdict = _verdict([reading for _request, reading in told], unknown)
     shown = list(repeated(entry for entry in happened if not entry.noise))
     noise: Counter[str] = Counter()
     for entry in happened:
         if entry.noise:
-            noise[entry.noise] += entry.count
+            noise[entry.noise] += entry.times
     noise["requests that only look"] += sum(answer["passed_over"] for answer in answered.values())
     left_out = sum(answer["left_out"] for answer in answered.values()) + max(0, len(shown) - MOST_ENTRIES)
     return {
@@ -172,8 +174,14 @@ def _happened(
     behind = _clock.correction(clock)
     for entry in kept:
         found += (event._replace(time=(event.time or 0) - behind) for event in _events(entry, requests))
+    found = [folded(entry, servers, requests) for entry in found]
+    if all(entry.noise for entry in found if entry.is_of(requests)):
+        # what is traced only looks itself
+        found = [
+            entry._replace(noise="") if entry.service == API and entry.is_of(requests) else entry for entry in found
+        ]
     return sorted(
-        (folded(entry, servers, requests) for entry in found),
+        found,
         key=lambda entry: (entry.time is None, (entry.time or 0.0) + 0.999 * entry.coarse, entry.source != "api"),
     )
 
@@ -202,9 +210,7 @@ def _events(kept: Mapping[str, Any], requests: Iterable[str]) -> Iterable[Entry]
                 what += f": {event['details']}" if event["details"] else ""
                 if names[event["event"]] > 1:
                     common["host"] = ""  # nova closes the first of several events of one name, whichever ended
-                yield Entry(
-                    time=seconds(event["finished"]), level="ERROR" if failed else "INFO", what=what, **common
-                )
+                yield Entry(time=seconds(event["finished"]), level="ERROR" if failed else "INFO", what=what, **common)
     fault = kept["server"] and kept["server"]["fault"]
     if fault:
         yield Entry(
@@ -263,7 +269,7 @@ def _requests(
         server = kept[0]["server"] if kept else None
         identifier = subject["id"] if subject["type"] == "request" else ""
         mine = set(requests)
-        own = [entry for entry in happened if {entry.request_id, entry.global_request_id} & mine]
+        own = [entry for entry in happened if entry.is_of(mine)]
         waits_on = kept[0]["waits_on"] if kept else []
         if subject["type"] == "server" and server is None:
             own = [entry for entry in happened if not entry.noise]
@@ -271,19 +277,19 @@ def _requests(
     return found
 
 
-def _own(
-    happened: list[Entry], ids: set[str], server: str, action: Mapping[str, Any], alone: bool
-) -> list[Entry]:
+def _own(happened: list[Entry], ids: set[str], server: str, action: Mapping[str, Any], alone: bool) -> list[Entry]:
     """The entries of a request; lines about its server that name no request are its own where there is no other."""
     began, ended = seconds(action["started"]), seconds(action["updated"])
 
     def within(entry: Entry) -> bool:
-        return entry.time is not None and began is not None and ended is not None and began - 1 <= entry.time <= ended + 1
+        return (
+            entry.time is not None and began is not None and ended is not None and began - 1 <= entry.time <= ended + 1
+        )
 
     return [
         entry
         for entry in happened
-        if {entry.request_id, entry.global_request_id} & ids
+        if entry.is_of(ids)
         or (not entry.request_id and entry.source == "log" and entry.instance == server and (alone or within(entry)))
     ]
 
@@ -418,7 +424,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "what": entry.what,
         "request_id": entry.request_id,
         "source": entry.source,
-        "count": entry.count,
+        "count": entry.times,
     }
 
 

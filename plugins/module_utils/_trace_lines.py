@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Optional
 from urllib.parse import unquote
@@ -102,12 +102,18 @@ class Entry(NamedTuple):
     path: str = ""
     status: int = 0
     noise: str = ""
-    count: int = 1
+    times: int = 1
     coarse: bool = False
 
     @property
     def failed(self) -> bool:
         return self.level in _ERRORS
+
+    def is_of(self, requests: Collection[str]) -> bool:
+        """Whether it is of one of these requests: its own, or what nova asked another service for on its behalf."""
+        return self.request_id in requests or (
+            self.global_request_id in requests and not self.service.startswith("nova-")
+        )
 
 
 def seconds(text: Optional[str]) -> Optional[float]:
@@ -227,7 +233,7 @@ def repeated(shown: Iterable[Entry]) -> Iterator[Entry]:
     before: Optional[Entry] = None
     for entry in shown:
         if before is not None and _same(before, entry):
-            before = before._replace(count=before.count + entry.count)
+            before = before._replace(times=before.times + entry.times)
             continue
         if before is not None:
             yield before

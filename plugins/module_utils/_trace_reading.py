@@ -25,6 +25,8 @@ SCHEDULED = ("create", "evacuate", "live-migration", "migrate", "rebuild", "resi
 _NO_HOST = re.compile(
     r"Got no allocation candidates|Filtering removed all hosts|NoValidHost|returned 0 hosts?\b|No valid host was found"
 )
+# nova's message ends so where placement gave no candidate (FAULTS.md F27)
+_WITHOUT_REASON = re.compile(r"(?:No valid host was found\.|原因是)[\s.。]*$")
 _EMPTIED = re.compile(r"'?(\w+): \(start: (\d+), end: 0\)|Filter (\w+) returned 0 hosts?")
 _TIMEOUT = re.compile(r"MessagingTimeout|Timed out waiting for a reply")
 _ON_NODE = re.compile(r"Claim successful on node (\S+)|Error from last host: (\S+) \(node")
@@ -113,7 +115,8 @@ def read(request: Request, place: Place) -> Reading:
         if refused:
             stages[SCHEDULER] = "yes (0 hosts)"
             return told("cause", *_nowhere(request, refused, place))
-    if errors and (_finished(request) or _failed(request)):
+    only_logged = request.action is None and request.server is None
+    if errors and (_finished(request) or _failed(request) or only_logged or _waited(request, place) >= place.patience):
         text, hints = _broken(request, errors, place)
         if COMPUTE in seen and any(entry.service == COMPUTE for entry in errors):
             stages[COMPUTE] = "yes (error)"
@@ -145,7 +148,10 @@ def _seen(request: Request) -> set[str]:
         if request.action["action"] == "create":
             found.update((CONDUCTOR, SCHEDULER))
     scheduled = _kind(request) in SCHEDULED
-    for stage, before in ((COMPUTE, (API, CONDUCTOR, SCHEDULER) if scheduled else (API,)), (SCHEDULER, (API, CONDUCTOR))):
+    for stage, before in (
+        (COMPUTE, (API, CONDUCTOR, SCHEDULER) if scheduled else (API,)),
+        (SCHEDULER, (API, CONDUCTOR)),
+    ):
         if stage in found:
             found.update(before)
     if CONDUCTOR in found or _is_only_asked_for(request):
@@ -235,7 +241,9 @@ def _finished(request: Request) -> bool:
         return server is None or not request.is_last or server["task_state"] is None
     answer = _answer(request)
     done = answer is not None and (answer.method in ("GET", "HEAD") or answer.status in (200, 201, 204))
-    built = any(re.search(r"Took [\d.]+ seconds to build|finished successfully", entry.what) for entry in request.entries)
+    built = any(
+        re.search(r"Took [\d.]+ seconds to build|finished successfully", entry.what) for entry in request.entries
+    )
     return done or built
 
 
@@ -265,10 +273,17 @@ def _first(request: Request) -> Optional[float]:
 def _last_sign(request: Request) -> Optional[float]:
     times = [entry.time for entry in request.entries if entry.time is not None]
     if request.action:
-        times += [at for at in (seconds(request.action["started"]), seconds(request.action["updated"])) if at is not None]
+        times += [
+            at for at in (seconds(request.action["started"]), seconds(request.action["updated"])) if at is not None
+        ]
     if not times and request.server:
         times += [at for at in (seconds(request.server["created"]),) if at is not None]
     return max(times, default=None)
+
+
+def _waited(request: Request, place: Place) -> float:
+    """Seconds since anything was heard of it."""
+    return place.now - (_last_sign(request) or place.now)
 
 
 # -- the rows --------------------------------------------------------------------------------------------------------------
@@ -322,9 +337,13 @@ def _refused(request: Request, answer: Entry) -> tuple[str, str, list[Hint]]:
         errors = [entry.what for entry in _errors(request)]
         hints = _by_text(errors, Certainty.PROBABLE)
         return "cause", f"nova's API failed with {answer.status}{': ' + errors[-1] if errors else ''}.", hints
-    kind = {401: "the token", 403: "policy or quota", 404: "what it named", 409: "the server's state", 413: "quota"}.get(
-        answer.status, "what it asked for"
-    )
+    kind = {
+        401: "the token",
+        403: "policy or quota",
+        404: "what it named",
+        409: "the server's state",
+        413: "quota",
+    }.get(answer.status, "what it asked for")
     text = f"nova's API refused it with {answer.status}, for {kind}"
     text += f": {why[len('refused: ') :]}" if why else "; the answer's body says why"
     return "cause", text.rstrip(".") + ".", _by_text([why], Certainty.CERTAIN)
@@ -353,13 +372,11 @@ def _nowhere(request: Request, refused: list[str], place: Place) -> tuple[str, l
         if name in _BY_FILTER:
             fault, reference = _BY_FILTER[name]
             hints.append(Hint(fault, reference, Certainty.PROBABLE, f"{name} rejected every host"))
-    elif any("Got no allocation candidates" in text for text in refused) or (
-        PLACEMENT in {entry.service for entry in request.entries} and not tried
-    ):
+    elif any("Got no allocation candidates" in text or _WITHOUT_REASON.search(text) for text in refused):
         text = "Placement had no candidate: no host has room for what the flavor asks for, or the traits it requires."
         hints.append(Hint(*_CAPACITY, Certainty.PROBABLE, "placement gave the scheduler no candidate"))
     else:
-        text = f"No host was found: {refused[0]}"
+        text = f"No host was found: {refused[0].rstrip('.')}. Which filter refused the last one is in the scheduler's log at INFO."
         hints.append(Hint(*_CAPACITY, Certainty.POSSIBLE, "the scheduler gave no reason that was read"))
     if tried:
         text += f" Before that {', '.join(_hosts(request)) or 'a compute'} failed: {tried[0].what}"
@@ -381,7 +398,11 @@ def _broken(request: Request, errors: list[Entry], place: Place) -> tuple[str, l
     if first.service == COMPUTE and hosts:
         where = f"{COMPUTE} on {hosts[0]}"
     if _finished(request):
-        then = f"; it was tried again and went through on {hosts[-1]}" if len(hosts) > 1 else "; it went through all the same"
+        then = (
+            f"; it was tried again and went through on {hosts[-1]}"
+            if len(hosts) > 1
+            else "; it went through all the same"
+        )
         return f"{where} failed: {first.what}{then}.", hints
     if len(hosts) > 1:
         return f"Every host that was tried failed ({', '.join(hosts)}): {fault or errors[-1].what}", hints
@@ -395,7 +416,7 @@ def _stopped(
 ) -> tuple[str, str, list[Hint]]:
     """Neither success nor failure: it waits somewhere between the last service that has it and the next."""
     reached = [stage for stage in path if stage in seen][-1]
-    waited = place.now - (_last_sign(request) or place.now)
+    waited = _waited(request, place)
     if request.server is None and request.action is not None:
         return "clear", f"It came as far as {reached}, and the server was deleted meanwhile.", []
     if reached == COMPUTE:
@@ -416,7 +437,11 @@ def _stopped(
         where = f"{', '.join(hosts)} is up and did not take it" if hosts else "no compute took it"
         text = f"{reached} passed it on {since}, and {where}: the message was lost, or nobody reads its queue"
         hints = [Hint(*_STUCK, Certainty.PROBABLE, where)] if path == STAGES else []
-        return "cause", text + _of_queues(place, [f"{COMPUTE[5:]}.{host}" for host in hosts]) + ".", [*hints, *_f06(place)]
+        return (
+            "cause",
+            text + _of_queues(place, [f"{COMPUTE[5:]}.{host}" for host in hosts]) + ".",
+            [*hints, *_f06(place)],
+        )
     if waited < place.patience:
         return "waiting", under_way, []
     down = [row["host"] for row in place.services or () if row["binary"] == following and row["state"] == "down"]
@@ -441,12 +466,16 @@ def _silent(request: Request, place: Place, waited: float) -> tuple[str, str, li
             [Hint(*_DOWN, Certainty.CERTAIN, f"{host} stopped in the midst of it")],
         )
     if waited < place.patience:
-        return "waiting", f"{named} works on it ({_lasting(waited)} since the last sign). Trace it again in a while.", []
+        return (
+            "waiting",
+            f"{named} works on it ({_lasting(waited)} since the last sign). Trace it again in a while.",
+            [],
+        )
     stuck = _of_processes(place, COMPUTE, host)
     return (
         "cause",
-        f"{named} had it and has been silent for {_lasting(waited)}, while it still reports: it hangs (storage, libvirt)"
-        f"{stuck}. Before a restart let it write its threads (kill -USR2) to its log.",
+        f"{named} had it and has been silent for {_lasting(waited)}, while it still reports: it hangs, or does what takes "
+        f"long (storage, libvirt, a large image){stuck}. Before a restart let it write its threads to its log (kill -USR2).",
         [],
     )
 
@@ -480,7 +509,9 @@ def _of_processes(place: Place, program: str, host: str = "") -> str:
 
 def _lasting(waited: float) -> str:
     waited = max(waited, 0.0)
-    return f"{waited:.0f} s" if waited < 120 else f"{waited / 60:.0f} min" if waited < 7200 else f"{waited / 3600:.0f} h"
+    return (
+        f"{waited:.0f} s" if waited < 120 else f"{waited / 60:.0f} min" if waited < 7200 else f"{waited / 3600:.0f} h"
+    )
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------------
@@ -493,7 +524,9 @@ def _by_text(texts: Iterable[str], certainty: str) -> list[Hint]:
         for signature in SIGNATURES:
             if signature.certainty == Certainty.POSSIBLE:
                 continue
-            if any(literal in text.encode() and pattern.search(text) for literal, pattern in signature.literals.items()):
+            if any(
+                literal in text.encode() and pattern.search(text) for literal, pattern in signature.literals.items()
+            ):
                 found.append(Hint(signature.fault, signature.reference, certainty, signature.meaning))
     return found
 

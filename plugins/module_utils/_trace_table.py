@@ -64,8 +64,9 @@ def _all(answer: Mapping[str, Any], width: int) -> Iterator[Line]:
         yield Line("CLOCKS")
         for host in wrong:
             ahead = "ahead" if host["corrected"] > 0 else "behind"
-            text = f"{host['host']} is {abs(host['corrected']):.1f} s {ahead} (give or take {host['clock']['uncertainty']:.1f} s);"
-            yield from _wrapped(f"{text} its times above are put right", width, 2)
+            doubt = f"give or take {host['clock']['uncertainty']:.1f} s"
+            text = f"{host['host']} is {abs(host['corrected']):.1f} s {ahead} ({doubt}); its times above are put right"
+            yield from _wrapped(text, width, 2)
     if answer["unknown"]:
         yield Line("")
         yield Line("NOT KNOWN")
@@ -76,21 +77,20 @@ def _all(answer: Mapping[str, Any], width: int) -> Iterator[Line]:
 def _request(request: Mapping[str, Any], width: int) -> Iterator[Line]:
     started = request["started"] and request["started"][:19] + "Z"
     yield Line("  ".join(filter(None, (request["action"] or "request", request["request_id"], started))))
-    words = [f"{word}: {request['stages'][stage]}" for stage, word in _STAGES if request["stages"][stage] != "not needed"]
+    words = [
+        f"{word}: {request['stages'][stage]}" for stage, word in _STAGES if request["stages"][stage] != "not needed"
+    ]
     yield from _wrapped("  ".join(words), width, 2)
     yield from _wrapped(request["reading"], width, 2)
     for fault in request["faults"]:
-        yield from _wrapped(
-            f"{fault['fault']} ({fault['reference']}, {fault['certainty']}): {fault['why']}", width, 4
-        )
+        yield from _wrapped(f"{fault['fault']} ({fault['reference']}, {fault['certainty']}): {fault['why']}", width, 4)
         for command in fault["commands"]:
             yield from _wrapped(command, width, 6)
 
 
 def _timeline(timeline: list[Mapping[str, Any]], width: int) -> Iterator[Line]:
     room = {
-        name: min(widest, max(len(name), *(len(entry[name]) for entry in timeline)))
-        for name, widest in _WIDEST.items()
+        name: min(widest, max(len(name), *(len(entry[name]) for entry in timeline))) for name, widest in _WIDEST.items()
     }
     begin = 12 + 2 + room["host"] + 2 + room["service"] + 2 + 5 + 2
     yield Line(f"{'TIME (UTC)':<12}  {'HOST':<{room['host']}}  {'SERVICE':<{room['service']}}  {'LEVEL':<5}  WHAT")

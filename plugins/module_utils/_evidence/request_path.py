@@ -72,9 +72,7 @@ def queues(tree: Tree) -> Optional[list[dict[str, Any]]]:
             if not _QUEUE.match(name) or (name not in ("conductor", "scheduler") and consumers and not waiting):
                 continue
             unacknowledged = int(row["messages_unacknowledged"] or 0)
-            found.append(
-                {"queue": name, "messages": waiting, "unacknowledged": unacknowledged, "consumers": consumers}
-            )
+            found.append({"queue": name, "messages": waiting, "unacknowledged": unacknowledged, "consumers": consumers})
     return sorted(found, key=lambda row: str(row["queue"]))[:_MOST]
 
 

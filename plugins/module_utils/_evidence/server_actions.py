@@ -37,7 +37,11 @@ def read(cloud: Cloud, uuid: str) -> Optional[dict[str, Any]]:
         server = {
             **servers.of(row),
             "fault": fault
-            and {"message": shown(fault.get("message", "")), "code": fault.get("code"), "created": fault.get("created")},
+            and {
+                "message": shown(fault.get("message", "")),
+                "code": fault.get("code"),
+                "created": fault.get("created"),
+            },
         }
     found: dict[str, Any] = {"id": uuid, "server": server, "actions": list(actions or ())}
     for name, reader in (("migrations", _migrations), ("waits_on", _waits_on)):
