@@ -376,7 +376,7 @@ def _nowhere(request: Request, refused: list[str], place: Place) -> tuple[str, l
         text = "Placement had no candidate: no host has room for what the flavor asks for, or the traits it requires."
         hints.append(Hint(*_CAPACITY, Certainty.PROBABLE, "placement gave the scheduler no candidate"))
     else:
-        text = f"No host was found: {refused[0].rstrip('.')}. Which filter refused the last one is in the scheduler's log at INFO."
+        text = f"No host was found: {refused[0].rstrip('.')}. The scheduler logs at INFO which filter refused the last one."
         hints.append(Hint(*_CAPACITY, Certainty.POSSIBLE, "the scheduler gave no reason that was read"))
     if tried:
         text += f" Before that {', '.join(_hosts(request)) or 'a compute'} failed: {tried[0].what}"
