@@ -15,11 +15,13 @@ nothing to roll back, and 6 is the operator's part, which mending stands for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.services import PROJECTS
 from stackmend_lab import breakers, ceph
 
 import stackmend
@@ -79,6 +81,9 @@ EXPECTED = {
 }
 
 
+_SERVICES_FILE = re.compile(rf"/etc/({'|'.join(PROJECTS)})/")
+
+
 def test_no_fault_opts_out() -> None:
     assert sorted(FAULTS) == breakers.all_breakers() == sorted(EXPECTED)
 
@@ -109,11 +114,17 @@ def _all_that_can_show(place: Place, healthy: dict[str, Any], broken: dict[str, 
     """Every fault, less those that read nothing but the services' files while no file has changed: asking the options of
     all services on all hosts takes longer than everything else together."""
     ids = place.faults or tuple(FAULTS)
-    unchanged = "files" in healthy and healthy["files"] == broken["files"]
+    unchanged = _services_files(healthy) == _services_files(broken)
     files_only = {
         fault.id for fault in FAULTS.values() if fault.host_evidence == ("oslo_config",) and not fault.cloud_evidence
     }
     return [fault for fault in ids if not (unchanged and fault in files_only)]
+
+
+def _services_files(state: dict[str, Any]) -> list[Any]:
+    """Of a state, by whatever it is keyed: the services' own files."""
+    parts = [part for part in state.values() if isinstance(part, dict)]
+    return [(path, now) for part in parts for path, now in part.items() if _SERVICES_FILE.search(str(path))]
 
 
 def _seen(report: stackmend.Report) -> list[tuple[str, str, str, str]]:
