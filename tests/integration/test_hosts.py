@@ -78,7 +78,8 @@ def ring(hosts_place: HostsPlace, tmp_path: Path) -> Iterator[Path]:
         ssh-keygen -q -t ed25519 -N '' -f old && ssh-keygen -q -t ed25519 -N '' -f new
         serve() {{  # name key address...; an sshd listens on 16 addresses at most
           name=$1 key=$2; shift 2
-          {{ printf 'Port {RING_PORT}\\nHostKey /root/ring/%s\\nPidFile /root/ring/%s.pid\\nMaxStartups 500\\nUsePAM yes\\n' $key $name
+          {{ printf 'Port {RING_PORT}\\nHostKey /root/ring/%s\\nPidFile /root/ring/%s.pid\\nMaxStartups 500\\n' $key $name
+             printf 'UsePAM yes\\n'
              printf 'ListenAddress %s\\n' "$@"; }} >$name.conf
           /usr/sbin/sshd -f /root/ring/$name.conf
         }}
