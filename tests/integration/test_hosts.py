@@ -76,14 +76,17 @@ def ring(hosts_place: HostsPlace, tmp_path: Path) -> Iterator[Path]:
         cp -a /var/lib/nova/.ssh /root/ring-ssh
         mkdir -p /run/sshd && install -d -m 0700 /root/ring && cd /root/ring
         ssh-keygen -q -t ed25519 -N '' -f old && ssh-keygen -q -t ed25519 -N '' -f new
-        serve() {{  # key address...
-          key=$1; shift
-          {{ printf 'Port {RING_PORT}\\nHostKey /root/ring/%s\\nPidFile /root/ring/%s.pid\\nMaxStartups 500\\n' $key $key
-             printf 'ListenAddress %s\\n' "$@"; }} >$key.conf
-          /usr/sbin/sshd -f /root/ring/$key.conf
+        serve() {{  # name key address...; an sshd listens on 16 addresses at most
+          name=$1 key=$2; shift 2
+          {{ printf 'Port {RING_PORT}\\nHostKey /root/ring/%s\\nPidFile /root/ring/%s.pid\\nMaxStartups 500\\n' $key $name
+             printf 'UsePAM yes\\n'
+             printf 'ListenAddress %s\\n' "$@"; }} >$name.conf
+          /usr/sbin/sshd -f /root/ring/$name.conf
         }}
-        serve old $(echo {addresses} | tr ' ' '\\n' | grep -vx {RING[REINSTALLED]})
-        serve new {RING[REINSTALLED]}
+        others=$(echo {addresses} | tr ' ' '\\n' | grep -vx {RING[REINSTALLED]})
+        serve first old $(echo "$others" | head -n 11)
+        serve second old $(echo "$others" | tail -n +12)
+        serve third new {RING[REINSTALLED]}
         for address in {addresses}; do
           echo "[$address]:{RING_PORT} $(cut -d ' ' -f 1-2 old.pub)" >>/var/lib/nova/.ssh/known_hosts
         done
