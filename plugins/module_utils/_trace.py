@@ -35,6 +35,15 @@ _REQUEST = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 _WHOLE_NOVA = ("nova",)
 
 
+# What nova calls the migration that an action begins.
+_MIGRATIONS = {
+    "live-migration": "live-migration",
+    "migrate": "migration",
+    "resize": "resize",
+    "evacuate": "evacuation",
+}
+
+
 class BadSubject(ValueError):
     """What is to be traced is neither a server's uuid nor a request id; the sentence says what to give."""
 
@@ -262,6 +271,7 @@ def _requests(
                 server=entry["server"],
                 waits_on=entry["waits_on"],
                 is_last=action["started"] == newest[entry["id"]],
+                migrations=[row for row in entry["migrations"] if _began_in(row, action)],
             )
         )
     if not found:
@@ -273,8 +283,15 @@ def _requests(
         waits_on = kept[0]["waits_on"] if kept else []
         if subject["type"] == "server" and server is None:
             own = [entry for entry in happened if not entry.noise]
-        found.append(Request(identifier, own, None, server, waits_on, subject["type"] == "server"))
+        found.append(Request(identifier, own, None, server, waits_on, subject["type"] == "server", []))
     return found
+
+
+def _began_in(migration: Mapping[str, Any], action: Mapping[str, Any]) -> bool:
+    created, began, ended = (seconds(at) for at in (migration["created"], action["started"], action["updated"]))
+    if created is None or began is None or ended is None or _MIGRATIONS.get(action["action"]) != migration["kind"]:
+        return False
+    return began - 1 <= created <= ended + 1  # a migration's time has whole seconds
 
 
 def _own(happened: list[Entry], ids: set[str], server: str, action: Mapping[str, Any], alone: bool) -> list[Entry]:

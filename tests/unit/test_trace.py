@@ -108,6 +108,12 @@ READINGS: dict[str, tuple[str, str | None, str, str]] = {
         "nova-compute on HOST-34 had it and has been silent for 68 s, while it still reports",
         "yes (202) / yes / yes / yes",
     ),
+    "migration_failed": (
+        "cause",
+        None,
+        "failed: Unexpected error during post live migration at destination host.: RuntimeError: the hypervisor of HOST-34",
+        "yes (202) / yes / yes / yes (error)",
+    ),
     "refused_by_api": (
         "cause",
         "flavor_smaller_than_image",
@@ -155,6 +161,18 @@ def test_the_fault_that_fits_comes_with_the_command_that_fixes_it() -> None:
 def test_a_server_that_no_host_takes_is_to_be_explained() -> None:
     fault = last(traced(recorded("no_candidate")))["faults"][0]
     assert fault["commands"][0].startswith("stackmend explain --flavor trace-huge --image ")
+
+
+def test_a_migration_that_failed_says_nothing_of_the_boot_before_it() -> None:
+    create, migration = traced(recorded("migration_failed"))["requests"]
+    assert (create["verdict"], migration["verdict"]) == ("clear", "cause")
+
+
+def test_a_migration_whose_record_alone_says_that_it_failed_is_no_clear_one() -> None:
+    document = recorded("live_migration")
+    (record,) = document["cloud"]["servers"][0]["migrations"]
+    record["status"] = "error"
+    assert [request["verdict"] for request in traced(document)["requests"]] == ["clear", "cause"]
 
 
 def test_the_timeline_tells_a_retry_on_a_second_host_in_order() -> None:
