@@ -445,11 +445,8 @@ def _stopped(
         where = f"{', '.join(hosts)} is up and did not take it" if hosts else "no compute took it"
         text = f"{reached} passed it on {since}, and {where}: the message was lost, or nobody reads its queue"
         hints = [Hint(*_STUCK, Certainty.PROBABLE, where)] if path == STAGES else []
-        return (
-            "cause",
-            text + _of_queues(place, [f"{COMPUTE[5:]}.{host}" for host in hosts]) + ".",
-            [*hints, *_f06(place)],
-        )
+        queues = [f"compute.{host}" for host in hosts]
+        return "cause", text + _of_queues(place, queues) + ".", [*hints, *_unread(place, queues)]
     if waited < place.patience:
         return "waiting", under_way, []
     down = [row["host"] for row in place.services or () if row["binary"] == following and row["state"] == "down"]
@@ -492,8 +489,8 @@ def _state(place: Place, binary: str, host: str) -> str:
     return next((row["state"] for row in place.services or () if row["binary"] == binary and row["host"] == host), "")
 
 
-def _f06(place: Place) -> list[Hint]:
-    lost = [row for row in place.queues if not row["consumers"]]
+def _unread(place: Place, names: list[str]) -> list[Hint]:
+    lost = [row for row in place.queues if row["queue"] in names and not row["consumers"]]
     return [Hint(*_QUEUES, Certainty.PROBABLE, f"queue {lost[0]['queue']} has no consumer")] if lost else []
 
 

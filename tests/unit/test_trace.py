@@ -450,6 +450,36 @@ def test_a_directory_that_stands_for_a_host_has_no_processes(tmp_path: Path) -> 
     assert request_path.queues(Tree(str(tmp_path))) is None
 
 
+# `rabbitmqctl --quiet --formatter json list_queues` of RabbitMQ 3.10.8, with the consumers of a healthy cloud added to two
+QUEUES = """[
+{"name":"conductor","messages":1,"messages_unacknowledged":0,"consumers":0}
+,{"name":"reply_1","messages":0,"messages_unacknowledged":0,"consumers":0}
+,{"name":"scheduler","messages":0,"messages_unacknowledged":0,"consumers":4}
+,{"name":"compute.HOST-34","messages":0,"messages_unacknowledged":0,"consumers":0}
+,{"name":"compute.HOST-340","messages":0,"messages_unacknowledged":0,"consumers":1}
+]"""
+
+
+def test_of_a_rabbitmq_those_queues_are_told_that_may_be_at_fault() -> None:
+    found = request_path.of_nova(json.loads(QUEUES))
+    assert [(row["queue"], row["messages"], row["consumers"]) for row in found] == [
+        ("compute.HOST-34", 0, 0),
+        ("conductor", 1, 0),
+        ("scheduler", 0, 4),
+    ]
+
+
+def test_a_lost_message_with_a_queue_that_nobody_reads_points_at_the_queue() -> None:
+    document = recorded("message_lost")
+    document["hosts"]["labctl"]["queues"] = [
+        {"queue": "compute.HOST-341", "messages": 1, "unacknowledged": 0, "consumers": 0},
+        {"queue": "compute.HOST-GONE", "messages": 0, "unacknowledged": 0, "consumers": 0},
+    ]
+    request = last(traced(document))
+    assert "queue compute.HOST-341 has 1 messages and 0 consumers" in request["reading"]
+    assert "queue compute.HOST-341 has no consumer" in [fault["why"] for fault in request["faults"]]
+
+
 class _Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(503)
