@@ -35,9 +35,8 @@ options:
     type: float
     default: 600
   window:
-    description: Seconds of the logs that were read.
+    description: Seconds of the logs that were read; a day for a request and 14 days for a server when not given.
     type: float
-    default: 86400
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -72,7 +71,7 @@ def request_trace(
     cloud: Optional[Mapping[str, Any]] = None,
     no_cloud: str = "",
     patience: float = _trace.PATIENCE,
-    window: float = _trace.WINDOW,
+    window: Any = None,
 ) -> dict[str, Any]:
     answer = _trace.trace(
         _trace.subject_of(subject),
@@ -80,20 +79,20 @@ def request_trace(
         {name: result or {"msg": "it was not looked at"} for name, result in hosts.items()},
         no_cloud=no_cloud,
         patience=float(patience),
-        window=float(window),
+        window=float(window) if window else None,
     )
     return {"answer": answer, "table": lines(answer)}
 
 
 def request_search(
-    subject: str, cloud: Optional[Mapping[str, Any]], hosts: Mapping[str, Any], window: float = _trace.WINDOW
+    subject: str, cloud: Optional[Mapping[str, Any]], hosts: Mapping[str, Any], window: Any = None
 ) -> dict[str, Any]:
     try:
         found = _trace.subject_of(subject)
     except _trace.BadSubject as error:
         return {"error": str(error)}
     answered = {name: result for name, result in hosts.items() if result and "lines" in result}
-    return {**found, **_trace.search(found, _answered(cloud), answered, float(window), time.time())}
+    return {**found, **_trace.search(found, _answered(cloud), answered, float(window) if window else None, time.time())}
 
 
 def _answered(cloud: Optional[Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:

@@ -23,8 +23,11 @@ from ._trace_reading import read as reading_of
 
 SCHEMA = 1
 EXIT_STATUS = {"clear": 0, "cause": 2, "waiting": 3, "unknown": 3}
-# A day, unless the operator says otherwise; and how long a step may take before it counts as stuck.
-WINDOW, PATIENCE = 86400.0, 600.0
+# How far back logs are read unless the operator says otherwise: the client of a request remembers it for a day, a server's
+# actions say when they were, and most logs are kept for two weeks.
+WINDOWS = {"request": 86400.0, "server": 14 * 86400.0}
+# How long a step may take before it counts as stuck.
+PATIENCE = 600.0
 # Seconds before the first action: clocks differ.
 BEFORE = 300.0
 MOST_ENTRIES, MOST_SERVERS = 400, 5
@@ -33,6 +36,15 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _REQUEST = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Files of one name for all of nova, as where it runs under one program.
 _WHOLE_NOVA = ("nova",)
+
+
+# What nova calls the migration that an action begins.
+_MIGRATIONS = {
+    "live-migration": "live-migration",
+    "migrate": "migration",
+    "resize": "resize",
+    "evacuate": "evacuation",
+}
 
 
 class BadSubject(ValueError):
@@ -56,13 +68,14 @@ def search(
     subject: Mapping[str, str],
     cloud: Optional[Mapping[str, Any]],
     hosts: Mapping[str, Mapping[str, Any]],
-    window: float,
+    window: Optional[float],
     now: float,
 ) -> dict[str, Any]:
     """What hosts are to be asked for: {"ids", "since", "servers": uuids that nova is to be asked for, "further": bool}.
 
     hosts: what they answered so far, nothing at first. further: whether there are ids that they were not asked for yet.
     """
+    window = window or WINDOWS[subject["type"]]
     requests, servers = _known(subject, cloud, hosts)
     ids = sorted({subject["id"], *requests, *servers})
     # an id that nobody was asked for yet
@@ -117,7 +130,7 @@ def trace(
     *,
     no_cloud: str = "",
     patience: float = PATIENCE,
-    window: float = WINDOW,
+    window: Optional[float] = None,
     now: Optional[float] = None,
 ) -> dict[str, Any]:
     """The answer, as the schema trace-1.json has it.
@@ -126,6 +139,7 @@ def trace(
     returned, or the result of a task that failed}. Pure but for `now`, which is the time by default.
     """
     now = time.time() if now is None else now
+    window = window or WINDOWS[subject["type"]]
     answered = {name: answer for name, answer in hosts.items() if "lines" in answer}
     requests, servers = _known(subject, cloud, answered)
     kept = [entry for entry in (cloud or {}).get("servers", ()) if entry["id"] in servers]
@@ -262,6 +276,7 @@ def _requests(
                 server=entry["server"],
                 waits_on=entry["waits_on"],
                 is_last=action["started"] == newest[entry["id"]],
+                migrations=[row for row in entry["migrations"] if _began_in(row, action)],
             )
         )
     if not found:
@@ -273,8 +288,15 @@ def _requests(
         waits_on = kept[0]["waits_on"] if kept else []
         if subject["type"] == "server" and server is None:
             own = [entry for entry in happened if not entry.noise]
-        found.append(Request(identifier, own, None, server, waits_on, subject["type"] == "server"))
+        found.append(Request(identifier, own, None, server, waits_on, subject["type"] == "server", []))
     return found
+
+
+def _began_in(migration: Mapping[str, Any], action: Mapping[str, Any]) -> bool:
+    created, began, ended = (seconds(at) for at in (migration["created"], action["started"], action["updated"]))
+    if created is None or began is None or ended is None or _MIGRATIONS.get(action["action"]) != migration["kind"]:
+        return False
+    return began - 1 <= created <= ended + 1  # a migration's time has whole seconds
 
 
 def _own(happened: list[Entry], ids: set[str], server: str, action: Mapping[str, Any], alone: bool) -> list[Entry]:

@@ -47,6 +47,7 @@ class Request(NamedTuple):
     """One request and all that is known of it.
 
     entries: in the order of their time. action: nova's record, None where there is none. server: as nova has it now.
+    waits_on: the hosts that placement has for a server without one. migrations: nova's records of those that it began.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Request(NamedTuple):
     server: Optional[Mapping[str, Any]]
     waits_on: list[str]
     is_last: bool
+    migrations: list[Mapping[str, Any]]
 
 
 class Place(NamedTuple):
@@ -209,6 +211,8 @@ def _fault(request: Request) -> str:
 def _failed(request: Request) -> bool:
     if any(event["result"] == "Error" for event in _events(request)):
         return not _recovered(request)
+    if any(migration["status"] in ("error", "failed") for migration in request.migrations):
+        return True
     if request.action and request.action["message"] == "Error":
         return True
     status = request.server["status"] if request.server else ""
@@ -395,20 +399,18 @@ def _broken(request: Request, errors: list[Entry], place: Place) -> tuple[str, l
     first = errors[0]
     where = f"{first.service} on {first.host}"
     hosts = _hosts(request)
-    if first.service == COMPUTE and hosts:
+    several = _kind(request) == "create" and len(hosts) > 1
+    if first.service == COMPUTE and hosts and _kind(request) == "create":
         where = f"{COMPUTE} on {hosts[0]}"
     if _finished(request):
-        then = (
-            f"; it was tried again and went through on {hosts[-1]}"
-            if len(hosts) > 1
-            else "; it went through all the same"
-        )
-        return f"{where} failed: {first.what}{then}.", hints
-    if len(hosts) > 1:
+        then = f"it was tried again and went through on {hosts[-1]}" if several else "it went through all the same"
+        return f"{where} failed: {first.what}; {then}.", hints
+    if several:
         return f"Every host that was tried failed ({', '.join(hosts)}): {fault or errors[-1].what}", hints
     if any(_TIMEOUT.search(text) for text in texts) and not any(hint.fault == _QUEUES[0] for hint in hints):
         hints.append(Hint(*_QUEUES, Certainty.PROBABLE, "a service got no answer through the message queue"))
-    return f"{where} failed: {fault or first.what}", hints
+    # nova keeps no more of many exceptions than their name
+    return f"{where} failed: {fault if ' ' in fault else first.what}", hints
 
 
 def _stopped(
@@ -422,6 +424,12 @@ def _stopped(
     if reached == COMPUTE:
         return _silent(request, place, waited)
     following = path[path.index(reached) + 1]
+    if request.action is None and request.server is None and following not in place.read:
+        return (
+            "unknown",
+            f"It came as far as {reached}; no log of {following} was read whole, and nova was not asked.",
+            [],
+        )
     since = f"{_lasting(waited)} ago"
     under_way = f"{reached} had it {since}; it may still be under way. Trace it again in a while."
     if following == COMPUTE:
@@ -437,11 +445,8 @@ def _stopped(
         where = f"{', '.join(hosts)} is up and did not take it" if hosts else "no compute took it"
         text = f"{reached} passed it on {since}, and {where}: the message was lost, or nobody reads its queue"
         hints = [Hint(*_STUCK, Certainty.PROBABLE, where)] if path == STAGES else []
-        return (
-            "cause",
-            text + _of_queues(place, [f"{COMPUTE[5:]}.{host}" for host in hosts]) + ".",
-            [*hints, *_f06(place)],
-        )
+        queues = [f"compute.{host}" for host in hosts]
+        return "cause", text + _of_queues(place, queues) + ".", [*hints, *_unread(place, queues)]
     if waited < place.patience:
         return "waiting", under_way, []
     down = [row["host"] for row in place.services or () if row["binary"] == following and row["state"] == "down"]
@@ -484,8 +489,8 @@ def _state(place: Place, binary: str, host: str) -> str:
     return next((row["state"] for row in place.services or () if row["binary"] == binary and row["host"] == host), "")
 
 
-def _f06(place: Place) -> list[Hint]:
-    lost = [row for row in place.queues if not row["consumers"]]
+def _unread(place: Place, names: list[str]) -> list[Hint]:
+    lost = [row for row in place.queues if row["queue"] in names and not row["consumers"]]
     return [Hint(*_QUEUES, Certainty.PROBABLE, f"queue {lost[0]['queue']} has no consumer")] if lost else []
 
 
@@ -525,7 +530,8 @@ def _by_text(texts: Iterable[str], certainty: str) -> list[Hint]:
             if signature.certainty == Certainty.POSSIBLE:
                 continue
             if any(
-                literal in text.encode() and pattern.search(text) for literal, pattern in signature.literals.items()
+                literal in text.encode() and signature.value(literal, text) is not None
+                for literal in signature.literals
             ):
                 found.append(Hint(signature.fault, signature.reference, certainty, signature.meaning))
     return found

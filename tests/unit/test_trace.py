@@ -108,6 +108,12 @@ READINGS: dict[str, tuple[str, str | None, str, str]] = {
         "nova-compute on HOST-34 had it and has been silent for 68 s, while it still reports",
         "yes (202) / yes / yes / yes",
     ),
+    "migration_failed": (
+        "cause",
+        None,
+        "failed: Unexpected error during post live migration at destination host.: RuntimeError: the hypervisor of HOST-34",
+        "yes (202) / yes / yes / yes (error)",
+    ),
     "refused_by_api": (
         "cause",
         "flavor_smaller_than_image",
@@ -155,6 +161,18 @@ def test_the_fault_that_fits_comes_with_the_command_that_fixes_it() -> None:
 def test_a_server_that_no_host_takes_is_to_be_explained() -> None:
     fault = last(traced(recorded("no_candidate")))["faults"][0]
     assert fault["commands"][0].startswith("stackmend explain --flavor trace-huge --image ")
+
+
+def test_a_migration_that_failed_says_nothing_of_the_boot_before_it() -> None:
+    create, migration = traced(recorded("migration_failed"))["requests"]
+    assert (create["verdict"], migration["verdict"]) == ("clear", "cause")
+
+
+def test_a_migration_whose_record_alone_says_that_it_failed_is_no_clear_one() -> None:
+    document = recorded("live_migration")
+    (record,) = document["cloud"]["servers"][0]["migrations"]
+    record["status"] = "error"
+    assert [request["verdict"] for request in traced(document)["requests"]] == ["clear", "cause"]
 
 
 def test_the_timeline_tells_a_retry_on_a_second_host_in_order() -> None:
@@ -430,6 +448,36 @@ def test_a_stopped_process_of_nova_is_seen() -> None:
 def test_a_directory_that_stands_for_a_host_has_no_processes(tmp_path: Path) -> None:
     assert request_path.processes(Tree(str(tmp_path))) is None
     assert request_path.queues(Tree(str(tmp_path))) is None
+
+
+# `rabbitmqctl --quiet --formatter json list_queues` of RabbitMQ 3.10.8, with the consumers of a healthy cloud added to two
+QUEUES = """[
+{"name":"conductor","messages":1,"messages_unacknowledged":0,"consumers":0}
+,{"name":"reply_1","messages":0,"messages_unacknowledged":0,"consumers":0}
+,{"name":"scheduler","messages":0,"messages_unacknowledged":0,"consumers":4}
+,{"name":"compute.HOST-34","messages":0,"messages_unacknowledged":0,"consumers":0}
+,{"name":"compute.HOST-340","messages":0,"messages_unacknowledged":0,"consumers":1}
+]"""
+
+
+def test_of_a_rabbitmq_those_queues_are_told_that_may_be_at_fault() -> None:
+    found = request_path.of_nova(json.loads(QUEUES))
+    assert [(row["queue"], row["messages"], row["consumers"]) for row in found] == [
+        ("compute.HOST-34", 0, 0),
+        ("conductor", 1, 0),
+        ("scheduler", 0, 4),
+    ]
+
+
+def test_a_lost_message_with_a_queue_that_nobody_reads_points_at_the_queue() -> None:
+    document = recorded("message_lost")
+    document["hosts"]["labctl"]["queues"] = [
+        {"queue": "compute.HOST-341", "messages": 1, "unacknowledged": 0, "consumers": 0},
+        {"queue": "compute.HOST-GONE", "messages": 0, "unacknowledged": 0, "consumers": 0},
+    ]
+    request = last(traced(document))
+    assert "queue compute.HOST-341 has 1 messages and 0 consumers" in request["reading"]
+    assert "queue compute.HOST-341 has no consumer" in [fault["why"] for fault in request["faults"]]
 
 
 class _Answers(http.server.BaseHTTPRequestHandler):

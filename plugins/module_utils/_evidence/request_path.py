@@ -14,7 +14,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
@@ -64,15 +64,21 @@ def queues(tree: Tree) -> Optional[list[dict[str, Any]]]:
     hosts = _rows([*command, "list_vhosts", "name"]) if command else None
     if command is None or hosts is None:
         return None
+    columns = ("name", "messages", "messages_unacknowledged", "consumers")
+    return of_nova(
+        row for host in hosts for row in _rows([*command, "list_queues", "-p", host["name"], *columns]) or ()
+    )
+
+
+def of_nova(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What `queues` gives, of the rows that `rabbitmqctl list_queues` prints."""
     found = []
-    for host in hosts:
-        columns = ("name", "messages", "messages_unacknowledged", "consumers")
-        for row in _rows([*command, "list_queues", "-p", host["name"], *columns]) or ():
-            name, waiting, consumers = row["name"], int(row["messages"] or 0), int(row["consumers"] or 0)
-            if not _QUEUE.match(name) or (name not in ("conductor", "scheduler") and consumers and not waiting):
-                continue
-            unacknowledged = int(row["messages_unacknowledged"] or 0)
-            found.append({"queue": name, "messages": waiting, "unacknowledged": unacknowledged, "consumers": consumers})
+    for row in rows:
+        name, waiting, consumers = row["name"], int(row["messages"] or 0), int(row["consumers"] or 0)
+        if not _QUEUE.match(name) or (name not in ("conductor", "scheduler") and consumers and not waiting):
+            continue
+        unacknowledged = int(row["messages_unacknowledged"] or 0)
+        found.append({"queue": name, "messages": waiting, "unacknowledged": unacknowledged, "consumers": consumers})
     return sorted(found, key=lambda row: str(row["queue"]))[:_MOST]
 
 
