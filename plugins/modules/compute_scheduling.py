@@ -16,18 +16,9 @@ description:
   - A service that is disabled already is left as it is, with the reason that somebody gave.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
   - stackmend.openstack.cloud
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   hosts:
     description: The computes, by the name under which nova knows them.

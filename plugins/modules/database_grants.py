@@ -19,17 +19,8 @@ description:
   - Passwords and their hashes are in no statement, result, difference or journal.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   grants:
     description: What should be granted.

@@ -19,17 +19,8 @@ description:
   - It changes what new sessions get. Nothing is restarted.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   variables:
     description: The variables.

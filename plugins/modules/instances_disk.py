@@ -18,17 +18,8 @@ description:
   - Nothing that belongs to a server is ever touched.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   instances:
     description: Nova's C(instances_path) on this host.

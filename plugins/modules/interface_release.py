@@ -18,17 +18,8 @@ description:
     host has been reached again.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   released:
     description: The interfaces.

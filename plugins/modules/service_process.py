@@ -20,17 +20,8 @@ description:
   - An ended process cannot be brought back; the journal says what it was.
 extends_documentation_fragment:
   - stackmend.openstack.attributes
+  - stackmend.openstack.attributes.changes
   - stackmend.openstack.journal
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   ends:
     description: The processes that should not be there.
