@@ -6,57 +6,6 @@
 
 from __future__ import annotations
 
-DOCUMENTATION = r"""
-name: request_trace
-short_description: Bring together what hosts and cloud know of a server or request
-version_added: 0.2.0
-description:
-  - Takes the results of M(stackmend.openstack.request_trace_info), by host, and that of
-    M(stackmend.openstack.server_actions_info), and makes one timeline of them, with what it means.
-  - A host that failed or could not be reached is told as unknown.
-options:
-  _input:
-    description: Registered result of each host, by its inventory name.
-    type: dict
-    required: true
-  subject:
-    description: A server's uuid or a request id.
-    type: str
-    required: true
-  cloud:
-    description: Registered result for the cloud; nothing when no cloud was read.
-    type: dict
-  no_cloud:
-    description: Why no cloud was read.
-    type: str
-    default: ''
-  patience:
-    description: Seconds that a step may take before it counts as stuck.
-    type: float
-    default: 600
-  window:
-    description: Seconds of the logs that were read; a day for a request and 14 days for a server when not given.
-    type: float
-author:
-  - The Stackmend authors (@stackmend)
-"""
-
-EXAMPLES = r"""
-- name: Tell what became of a request
-  ansible.builtin.debug:
-    msg: "{{ ({inventory_hostname: trace} | stackmend.openstack.request_trace(subject=request)).table }}"
-  vars:
-    request: req-0b9f877d-be4e-4896-8d7f-f6aa55c35aeb
-"""
-
-RETURN = r"""
-_value:
-  description:
-    - RV(_value.answer), whose JSON Schema is C(stackmend/report/trace-1.json) of the Python package, and RV(_value.table),
-      the same as lines of at most 100 columns.
-  type: dict
-"""
-
 import time
 from collections.abc import Mapping
 from typing import Any, Optional

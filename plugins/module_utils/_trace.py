@@ -154,7 +154,8 @@ def trace(
         if entry.noise:
             noise[entry.noise] += entry.times
     noise["requests that only look"] += sum(answer["passed_over"] for answer in answered.values())
-    left_out = sum(answer["left_out"] for answer in answered.values()) + max(0, len(shown) - MOST_ENTRIES)
+    told_of = _most_telling(shown)
+    left_out = sum(answer["left_out"] for answer in answered.values()) + len(shown) - len(told_of)
     return {
         "schema": SCHEMA,
         "cloud": cloud["cloud"] if cloud else None,
@@ -162,7 +163,7 @@ def trace(
         "verdict": verdict,
         "summary": _summary(subject, kept, told, verdict, unknown),
         "requests": [_told(request, reading, cloud) for request, reading in told],
-        "timeline": [_entry(entry) for entry in shown[-MOST_ENTRIES:]],
+        "timeline": [_entry(entry) for entry in told_of],
         "folded": {kind: count for kind, count in sorted(noise.items()) if count},
         "left_out": left_out,
         "hosts": [_host(name, answer) for name, answer in sorted(hosts.items())],
@@ -277,6 +278,7 @@ def _requests(
                 waits_on=entry["waits_on"],
                 is_last=action["started"] == newest[entry["id"]],
                 migrations=[row for row in entry["migrations"] if _began_in(row, action)],
+                fault=_fault_of(action, entry),
             )
         )
     if not found:
@@ -286,10 +288,26 @@ def _requests(
         mine = set(requests)
         own = [entry for entry in happened if entry.is_of(mine)]
         waits_on = kept[0]["waits_on"] if kept else []
+        fault = server["fault"]["message"] if server and server["fault"] and subject["type"] == "server" else ""
         if subject["type"] == "server" and server is None:
             own = [entry for entry in happened if not entry.noise]
-        found.append(Request(identifier, own, None, server, waits_on, subject["type"] == "server", []))
+        found.append(Request(identifier, own, None, server, waits_on, subject["type"] == "server", [], fault))
     return found
+
+
+def _fault_of(action: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
+    """The server's fault, if this is the newest action that began before it; a fault has whole seconds."""
+    fault = kept["server"] and kept["server"]["fault"]
+    if not fault:
+        return ""
+    created = seconds(fault["created"])
+    before = [
+        other
+        for other in kept["actions"]
+        if created is None or (began := seconds(other["started"])) is None or began <= created + 1
+    ]
+    newest = max(before, key=lambda other: str(other["started"]), default=None)
+    return str(fault["message"]) if newest is not None and newest["request_id"] == action["request_id"] else ""
 
 
 def _began_in(migration: Mapping[str, Any], action: Mapping[str, Any]) -> bool:
@@ -351,6 +369,18 @@ def _read_whole(hosts: Mapping[str, Mapping[str, Any]], answered: Mapping[str, M
         if any(name in _WHOLE_NOVA or ("nova" in name and any(word in name for word in words)) for name in named)
     }
     return found | ({PLACEMENT} if any("placement" in name for name in named) else set())
+
+
+def _most_telling(shown: list[Entry]) -> list[Entry]:
+    """As many as a person may read: of those that warn of nothing the oldest are left out first."""
+    spare = len(shown) - MOST_ENTRIES
+    found = []
+    for entry in shown:
+        if spare > 0 and not (entry.failed or entry.level == "WARNING"):
+            spare -= 1
+        else:
+            found.append(entry)
+    return found[-MOST_ENTRIES:]
 
 
 # -- what is told ----------------------------------------------------------------------------------------------------------

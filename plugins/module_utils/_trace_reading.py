@@ -48,6 +48,7 @@ class Request(NamedTuple):
 
     entries: in the order of their time. action: nova's record, None where there is none. server: as nova has it now.
     waits_on: the hosts that placement has for a server without one. migrations: nova's records of those that it began.
+    is_last: whether it is the newest about its server. fault: the server's fault, where it is of this request.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Request(NamedTuple):
     waits_on: list[str]
     is_last: bool
     migrations: list[Mapping[str, Any]]
+    fault: str
 
 
 class Place(NamedTuple):
@@ -124,7 +126,7 @@ def read(request: Request, place: Place) -> Reading:
             stages[COMPUTE] = "yes (error)"
         return told("cause", text, hints)
     if _failed(request):
-        why = _fault(request) or "nova says so and keeps no reason"
+        why = request.fault or "nova says so and keeps no reason"
         return told("cause", f"It failed: {why}", _by_text([why], Certainty.PROBABLE))
     if _finished(request):
         return told("clear", f"It went through{_where(request)}; nothing wrong was read.")
@@ -196,18 +198,6 @@ def _events(request: Request) -> list[Mapping[str, Any]]:
     return list(request.action["events"]) if request.action else []
 
 
-def _fault(request: Request) -> str:
-    """The server's fault, where it is of this request."""
-    fault = request.server and request.server.get("fault")
-    if not fault:
-        return ""
-    created = seconds(fault.get("created"))
-    started = seconds(request.action["started"]) if request.action else _first(request)
-    # the fault has whole seconds
-    mine = created is None or started is None or created >= started - 1
-    return str(fault["message"]) if mine and request.is_last else ""
-
-
 def _failed(request: Request) -> bool:
     if any(event["result"] == "Error" for event in _events(request)):
         return not _recovered(request)
@@ -216,7 +206,7 @@ def _failed(request: Request) -> bool:
     if request.action and request.action["message"] == "Error":
         return True
     status = request.server["status"] if request.server else ""
-    return request.is_last and status == "ERROR" and bool(_fault(request))
+    return status == "ERROR" and bool(request.fault)
 
 
 def _recovered(request: Request) -> bool:
@@ -357,9 +347,8 @@ def _no_host(request: Request) -> list[str]:
     """What says that no host was found, the most telling first."""
     found = [entry.what for entry in request.entries if _NO_HOST.search(entry.what)]
     found += [event["details"] for event in _events(request) if _NO_HOST.search(event["details"])]
-    fault = _fault(request)
-    if not found and any(hint.fault == _CAPACITY[0] for hint in _by_text([fault], Certainty.PROBABLE)):
-        found = [fault]
+    if not found and any(hint.fault == _CAPACITY[0] for hint in _by_text([request.fault], Certainty.PROBABLE)):
+        found = [request.fault]
     return sorted(found, key=lambda text: ("Filter results" not in text, "Got no allocation" not in text))
 
 
@@ -393,7 +382,7 @@ def _nowhere(request: Request, refused: list[str], place: Place) -> tuple[str, l
 
 def _broken(request: Request, errors: list[Entry], place: Place) -> tuple[str, list[Hint]]:
     """An error was logged: what it says names the fault."""
-    fault = _fault(request)
+    fault = request.fault
     texts = [fault, *(entry.what for entry in errors), *(event["details"] for event in _events(request))]
     hints = _by_text([text for text in texts if text], Certainty.PROBABLE)
     first = errors[0]

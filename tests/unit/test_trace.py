@@ -163,6 +163,39 @@ def test_a_server_that_no_host_takes_is_to_be_explained() -> None:
     assert fault["commands"][0].startswith("stackmend explain --flavor trace-huge --image ")
 
 
+def test_a_fault_is_of_the_action_that_was_under_way_when_it_came() -> None:
+    document = recorded("no_candidate")
+    for host in document["hosts"].values():
+        host["lines"] = []
+    (create,) = document["cloud"]["servers"][0]["actions"]
+    create["events"], create["message"] = [], ""
+    later = {
+        **create,
+        "action": "lock",
+        "request_id": f"req-{document['subject']}",
+        "started": "2026-11-21T16:09:00.000000Z",
+    }
+    document["cloud"]["servers"][0]["actions"] = [later, create]
+    assert [(row["action"], row["verdict"]) for row in traced(document)["requests"]] == [
+        ("create", "cause"),
+        ("lock", "clear"),
+    ]
+
+
+def test_of_a_long_timeline_errors_are_kept() -> None:
+    document = recorded("flavor_too_small")
+    lines = document["hosts"]["labctl"]["lines"]
+    mine = next(line for line in lines if "Claim successful" in line["line"])
+    lines[-1:] = [
+        {**mine, "line": mine["line"].replace("Claim successful", f"Step {chr(65 + n % 26)}{chr(65 + n // 26)}")}
+        for n in range(600)
+    ]
+    answer = traced(document)
+    assert len(answer["timeline"]) == _trace.MOST_ENTRIES
+    assert answer["left_out"] > 200
+    assert any("Instance failed to spawn" in entry["what"] for entry in answer["timeline"])
+
+
 def test_a_migration_that_failed_says_nothing_of_the_boot_before_it() -> None:
     create, migration = traced(recorded("migration_failed"))["requests"]
     assert (create["verdict"], migration["verdict"]) == ("clear", "cause")
