@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ import stackmend
 from stackmend.report import trace as rendered
 
 STARTED = "trace-"
-PATIENCE = 3.0
+# More than a step takes on a machine that is busy.
+PATIENCE = 6.0
+SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,14 @@ def traced(lab: Lab, subject: str) -> dict[str, Any]:
     return answer
 
 
+def traced_until(lab: Lab, subject: str, come: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The trace once it is as wanted, or as it is when that takes too long: services log after they have answered."""
+    end = time.monotonic() + SECONDS
+    while not come(answer := traced(lab, subject)) and time.monotonic() < end:
+        time.sleep(1)
+    return answer
+
+
 def waiting(lab: Lab, **wish: Any) -> str:
     """Ask for a server that will not be built; its id."""
     cloud = lab.cloud()
@@ -82,12 +92,11 @@ def test_a_server_that_boots_and_migrates_is_clear(lab: Lab) -> None:
     compute = lab.cloud().compute
     body = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
     assert compute.post(f"/servers/{server.id}/action", json=body, microversion="2.79").ok
-    end = time.monotonic() + 30
-    while (answer := traced(lab, server.id))["verdict"] != "clear" or len(answer["requests"]) < 2:
-        assert time.monotonic() < end, answer["summary"]
-        time.sleep(1)
+    answer = traced_until(
+        lab, server.id, lambda answer: any("finished successfully" in entry["what"] for entry in answer["timeline"])
+    )
+    assert answer["verdict"] == "clear"
     assert [request["action"] for request in answer["requests"]] == ["create", "live-migration"]
-    assert any("finished successfully" in entry["what"] for entry in answer["timeline"])
     assert answer["unknown"] == []
 
 
@@ -98,7 +107,7 @@ def test_a_server_whose_first_hosts_fail_is_followed_to_the_last(lab: Lab) -> No
     for host in lab.layout.computes[:-1]:
         told(lab, "refuse", host)
     server = lab.boot(f"{STARTED}again")
-    answer = traced(lab, server.id)
+    answer = traced_until(lab, server.id, lambda answer: "it was tried again" in answer["summary"])
     (request,) = answer["requests"]
     assert answer["verdict"] == "cause"
     assert f"it was tried again and went through on {last}" in request["reading"]
@@ -124,10 +133,7 @@ def test_a_server_that_no_host_takes_is_told_why_and_what_to_do(lab: Lab) -> Non
 def test_a_compute_that_falls_silent_in_the_midst_of_a_build_is_named(lab: Lab) -> None:
     told(lab, "hold", "spawn")
     server = waiting(lab, name=f"{STARTED}silent", availability_zone="nova:HOST-340")
-    end = time.monotonic() + 30
-    while (answer := traced(lab, server))["verdict"] == "waiting":
-        assert time.monotonic() < end
-        time.sleep(1)
+    answer = traced_until(lab, server, lambda answer: bool(answer["verdict"] == "cause"))
     assert "nova-compute on HOST-340 had it and has been silent for" in answer["requests"][0]["reading"]
 
 
@@ -135,7 +141,9 @@ def test_a_refusal_of_the_api_is_read_by_its_request_id(lab: Lab) -> None:
     cloud = lab.cloud()
     wish = {"name": f"{STARTED}no", "imageRef": cloud.image.find_image("cirros").id, "flavorRef": "none-such"}
     answer = cloud.compute.post("/servers", json={"server": {**wish, "networks": "none"}}, microversion="2.74")
-    found = traced(lab, answer.headers["x-openstack-request-id"])
+    found = traced_until(
+        lab, answer.headers["x-openstack-request-id"], lambda answer: bool(answer["verdict"] == "cause")
+    )
     assert found["verdict"] == "cause"
     assert "nova's API refused it with 400" in found["requests"][0]["reading"]
 
@@ -152,10 +160,7 @@ def test_two_requests_of_one_global_request_are_found_by_it(lab: Lab) -> None:
     made = cloud.compute.post("/servers", json={"server": wish}, microversion="2.74", headers=headers).json()["server"]
     assert lab.wait_for_server(made["id"]).status == "ACTIVE"
     assert cloud.compute.post(f"/servers/{made['id']}/action", json={"os-stop": None}, headers=headers).ok
-    end = time.monotonic() + 30
-    while (answer := traced(lab, together))["verdict"] == "waiting":
-        assert time.monotonic() < end
-        time.sleep(1)
+    answer = traced_until(lab, together, lambda answer: answer["verdict"] == "clear" and len(answer["requests"]) == 2)
     assert [request["action"] for request in answer["requests"]] == ["create", "stop"]
 
 
