@@ -22,6 +22,7 @@ unit: .venv/installed-test
 
 benchmark: .venv/installed
 	@$(BIN)/python benchmarks/placement_audit.py
+	@$(BIN)/python benchmarks/log_reader.py
 
 lint: .venv/installed-lint sanity
 	$(BIN)/ruff check .

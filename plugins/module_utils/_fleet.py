@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from ._detection import broken, judge
+from ._historic import weigh
 from ._model import Fault, Target, Unknown, at_least
 
 Result = Mapping[str, Any]
@@ -25,7 +26,8 @@ def correlate(
 ) -> dict[str, Any]:
     """Judge the faults that need more than one place, and add up what the places judged by themselves.
 
-    hosts: {inventory name: what host_fault_info returned}; one that did not answer has {"failed": "why"}.
+    hosts: {inventory name: what host_fault_info returned}; one that did not answer has {"failed": "why"}. What its logs
+        said, if they were read, is weighed at the end.
     cloud: what cloud_fault_info returned, or None; no_cloud then says why.
     Returns {"findings": [...], "unknown": [...], "checked": {"hosts", "faults", "objects"}} in the report's form,
     findings most severe first.
@@ -65,6 +67,11 @@ def correlate(
                 unknown.extend(entry.as_dict() for entry in not_seen)
             except Exception as error:
                 unknown.append(Unknown(fault.id, Target("fleet", "fleet"), broken(error)).as_dict())
+
+    logs = {name: result["logs"] for name, result in answered.items() if result.get("logs")}
+    findings = weigh(faults, findings, unknown, logs)
+    for name, reading in logs.items():
+        unknown.extend(Unknown("logs", Target("host", name), gap["reason"]).as_dict() for gap in reading["gaps"])
 
     findings = [finding for finding in findings if at_least(finding["certainty"], min_certainty)]
     findings.sort(key=_order)

@@ -20,6 +20,8 @@ CONTENTS = ("suspects", "all", "none")
 # What is only a fault when it lasts: seconds between two looks, and seconds that a server may be without a host.
 OBSERVATION_SECONDS = 120.0
 STUCK_SECONDS = 600.0
+# How far back logs are read where that is wished, in seconds, and the most that makes sense (FAULTS.md 1.4).
+LOG_WINDOW, LONGEST_LOG_WINDOW = 86400.0, 31 * 86400.0
 
 
 class BadSetting(ValueError):
@@ -64,17 +66,27 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         "image_content": _one_of(run, "image_content", CONTENTS, "suspects"),
         "observation_seconds": _seconds(run, "observation_seconds", OBSERVATION_SECONDS),
         "stuck_seconds": _seconds(run, "stuck_seconds", STUCK_SECONDS),
+        "logs": _switch(run, "logs"),
+        "log_window": _seconds(run, "log_window", LOG_WINDOW, LONGEST_LOG_WINDOW),
         "run_id": run_id,
     }
 
 
-def _seconds(run: Mapping[str, Any], name: str, default: float) -> float:
+def _switch(run: Mapping[str, Any], name: str) -> bool:
+    value = str(run.get(name, False)).lower()
+    if value not in ("true", "yes", "1", "false", "no", "0"):
+        raise BadSetting(f"stackmend_{name} is {run[name]!r}: it must be true or false")
+    return value in ("true", "yes", "1")
+
+
+def _seconds(run: Mapping[str, Any], name: str, default: float, most: float = 86400.0) -> float:
     try:
         seconds = float(run.get(name, default))
     except (TypeError, ValueError):
         seconds = -1.0
-    if not 0 <= seconds < 86400:
-        raise BadSetting(f"stackmend_{name} is {run[name]!r}: give a number of seconds, from 0 to a day")
+    if not 0 <= seconds <= most:
+        longest = "a day" if most == 86400.0 else f"{most / 86400:.0f} days"
+        raise BadSetting(f"stackmend_{name} is {run[name]!r}: give a number of seconds, from 0 to {longest}")
     return seconds
 
 

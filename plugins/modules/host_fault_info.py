@@ -105,6 +105,25 @@ options:
     type: list
     elements: path
     default: []
+  logs:
+    description:
+      - Whether to read the logs of the services, for what known faults leave in them.
+      - What they say makes findings surer, and points at faults to check; a log line alone never leads to a change.
+    type: bool
+    default: false
+  log_window:
+    description: How many seconds of the logs are read, back from now.
+    type: float
+    default: 86400
+  log_paths:
+    description: Patterns of further log files, beside those of packages, kolla and TripleO.
+    type: list
+    elements: str
+    default: []
+  log_seconds:
+    description: Seconds after which reading logs ends; what was not read is then told as a gap.
+    type: float
+    default: 120
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -137,6 +156,12 @@ unknown:
   elements: dict
 observations:
   description: For each fault that is judged across hosts, what this host has to say.
+  returned: success
+  type: dict
+logs:
+  description:
+    - What the logs say, with C(matches), C(gaps) and C(read); null where they were not asked for.
+    - The filter P(stackmend.openstack.fleet_findings#filter) weighs it beside the findings of all places.
   returned: success
   type: dict
 """
@@ -179,6 +204,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "service_commands": {"type": "dict", "default": {}},
     "nova_exec": {"type": "list", "elements": "str", "default": []},
     "script_paths": {"type": "list", "elements": "path", "default": []},
+    "logs": {"type": "bool", "default": False},
+    "log_window": {"type": "float", "default": 86400},
+    "log_paths": {"type": "list", "elements": "str", "default": []},
+    "log_seconds": {"type": "float", "default": 120},
 }
 
 
@@ -189,13 +218,16 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     if not tree.is_dir("/"):
         raise NotADirectoryError(f"root {params['root']} is not a directory on {params['host']}")
     host = {"name": params["host"], "root": tree.root, "groups": params["groups"]}
-    return examine(
+    read = host_reader(tree, params)
+    result = examine(
         faults,
         "host",
-        host_reader(tree, params),
+        read,
         Target("host", host["name"]),
         {"host": host, "settings": {"compute_groups": params["compute_groups"]}},
     )
+    # beside what the faults ask for: whichever of them the lines point at
+    return {**result, "logs": read("logs") if params["logs"] else None}
 
 
 def main() -> None:
