@@ -1,4 +1,5 @@
 # demo: the whole way once, on a real cloud, without root.   test: all tests.   lint: the style.   benchmark: how fast.
+# explain: what `stackmend explain` says against the real scheduler, CASES times (make test: 40 times).
 # Everything installs what it needs into .venv; slow things are cached below ~/.cache/stackmend.
 
 PYTHON ?= $(firstword $(foreach candidate,python3.12 python3.13 python3.11 python3,$(shell \
@@ -9,7 +10,11 @@ BIN := .venv/bin
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: demo test unit lint sanity benchmark clean
+# Servers that the real scheduler is asked for, and the number that chooses them and their clouds.
+CASES ?= 240
+SEED ?= 20261121
+
+.PHONY: demo test unit explain lint sanity benchmark clean
 
 demo: .venv/installed
 	@$(BIN)/python -m stackmend_lab.demo
@@ -19,6 +24,10 @@ test: .venv/installed-test
 
 unit: .venv/installed-test
 	@$(BIN)/python -m pytest tests/unit
+
+explain: .venv/installed-test
+	@STACKMEND_EXPLAIN_CASES=$(CASES) STACKMEND_EXPLAIN_SEED=$(SEED) $(BIN)/python -m pytest --capture=no \
+	  tests/integration/test_explain.py tests/integration/test_scheduler_sources.py
 
 benchmark: .venv/installed
 	@$(BIN)/python benchmarks/placement_audit.py

@@ -4,20 +4,19 @@
 
 """Placement's arithmetic: what a server's flavor asks for, and why a compute cannot give it (FAULTS.md F27, F17).
 
-Sources: nova 34, nova/scheduler/utils.py (ResourceRequest); placement 16, placement/objects/research_context.py.
+Source: placement 16, placement/objects/research_context.py.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
-Inventory = Mapping[str, Any]
+from . import _resource_request
+from ._cpu_request import Contradiction
+from ._resource_request import DISABLED
 
-_EXTRA_SPEC = re.compile(r"(resources|trait)([a-zA-Z0-9_-]{1,64})?:(.+)")
-DISABLED = "COMPUTE_STATUS_DISABLED"
+Inventory = Mapping[str, Any]
 
 
 def capacity(inventory: Inventory) -> int:
@@ -50,46 +49,24 @@ def used(consumers: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, 
 
 
 def request(server: Mapping[str, Any]) -> Optional[dict[str, Any]]:
-    """{"resources": {class: amount}, "required": [trait], "forbidden": [trait]}, as nova asks placement for a server.
+    """{"resources": {class: amount}, "required": [trait], "forbidden": [trait]}, as nova asks placement for a server first.
 
-    None for a flavor with numbered groups (resources1:...), which is more than one request.
+    None for a flavor with groups of its own (resources1:...), which is more than one request, and for one that nova would
+    not take with that image.
     """
-    flavor = server["flavor"]
-    specs = flavor["extra_specs"]
-    resources: dict[str, int] = {}
-    traits = {DISABLED: "forbidden"}
-    for key, value in specs.items():
-        match = _EXTRA_SPEC.fullmatch(key)
-        if match is None:
-            continue
-        kind, group, name = match.groups()
-        if group:
-            return None
-        if kind == "trait":
-            traits[name] = value
-        elif not str(value).isdigit():
-            return None
-        else:
-            resources[name] = int(value)
-    image = server["image_properties"] or {}
-    traits.update({key[6:]: value for key, value in image.items() if key.startswith("trait:")})
-    policy = specs.get("hw:cpu_policy") or image.get("hw_cpu_policy")
-    if policy == "mixed":
-        return None
-    if "VCPU" not in resources and "PCPU" not in resources:
-        isolate = specs.get("hw:emulator_threads_policy") == "isolate"
-        if policy == "dedicated":
-            resources["PCPU"] = flavor["vcpus"] + isolate
-        else:
-            resources["VCPU"] = flavor["vcpus"]
-    resources.setdefault("MEMORY_MB", flavor["ram"])
-    root = flavor["disk"] if server["image"] else 0
-    resources.setdefault("DISK_GB", root + flavor["ephemeral"] + math.ceil(flavor["swap"] / 1024))
-    return {
-        "resources": {name: amount for name, amount in sorted(resources.items()) if amount},
-        "required": sorted(name for name, value in traits.items() if value == "required"),
-        "forbidden": sorted(name for name, value in traits.items() if value == "forbidden"),
-    }
+    found = requests(server)
+    return found[0] if found else None
+
+
+def requests(server: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All that nova asks for, of which one is enough: pinned CPUs as PCPU, and as VCPU of computes that have no PCPU."""
+    try:
+        asked = _resource_request.of(
+            server["flavor"], server["image_properties"] or {}, volume_backed=not server["image"]
+        )
+    except Contradiction:
+        return []
+    return [query.plain for query in asked.queries if query.plain is not None]
 
 
 def constraints(

@@ -3,12 +3,14 @@
 
 """Find the known faults of a running OpenStack cloud, fix them once approved, prove it, and undo it."""
 
-from stackmend.api import diagnose, faults, remediate, rollback
-from stackmend.model import Finding, Progress, Report, Target, Undone, Unknown
+from stackmend.api import diagnose, explain, faults, remediate, rollback
+from stackmend.model import Explanation, Finding, HostVerdict, Progress, Report, Target, Undone, Unknown
 from stackmend.runner import RunFailed
 
 __all__ = [
+    "Explanation",
     "Finding",
+    "HostVerdict",
     "Progress",
     "Report",
     "RunFailed",
@@ -16,6 +18,7 @@ __all__ = [
     "Undone",
     "Unknown",
     "diagnose",
+    "explain",
     "faults",
     "remediate",
     "rollback",

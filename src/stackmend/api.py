@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the Stackmend authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Diagnose, remediate, rollback: the playbooks as functions. They add typing and progress, and nothing else."""
+"""Diagnose, remediate, rollback, explain: the playbooks as functions. They add typing and progress, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._journal impor
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Fault
 
 from stackmend import runner
-from stackmend.model import Progress, Report
+from stackmend.model import Explanation, Progress, Report
 
 OnProgress = Callable[[Progress], None]
 Inventory = str | os.PathLike[str]
@@ -99,6 +99,39 @@ def rollback(
     """Undo what a run changed; the report's `undone` says what became of each change."""
     given = {"stackmend_run_id": run_id, **_given(stackmend_cloud=cloud), **(variables or {})}
     return _run("rollback", inventory, given, limit=limit, check=check, on_progress=on_progress)
+
+
+def explain(
+    flavor: str,
+    image: str,
+    *,
+    cloud: str | None = None,
+    availability_zone: str | None = None,
+    host: str | None = None,
+    volume_backed: bool = False,
+    inventory: Inventory | None = None,
+    variables: Mapping[str, Any] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Explanation:
+    """Say whether a server of this flavor and image finds a host, which, and why not the others. Nothing is changed.
+
+    inventory: whose hosts that run nova-scheduler tell how it is set up; without it the release's defaults are assumed.
+    Raises RunFailed when the run did not come to an answer, also for a name that the cloud does not have.
+    """
+    given = _given(
+        stackmend_cloud=cloud,
+        explain_flavor=flavor,
+        explain_image=image,
+        explain_availability_zone=availability_zone,
+        explain_host=host,
+        explain_volume_backed=volume_backed or None,
+        explain_without_hosts=inventory is None or None,
+    )
+    # Without an inventory a host that is never connected to carries the questions.
+    where = "cloud," if inventory is None else inventory
+    return Explanation.of(
+        runner.run("explain", inventory=where, variables={**given, **(variables or {})}, on_progress=on_progress)
+    )
 
 
 def _run(playbook: str, inventory: Inventory, variables: Mapping[str, Any], **options: Any) -> Report:

@@ -26,6 +26,7 @@ from rich.console import Console
 
 from stackmend import api, report
 from stackmend.model import Progress, Report
+from stackmend.report import explanation
 from stackmend.runner import RunFailed
 
 USAGE = 64
@@ -169,6 +170,52 @@ def rollback(
     return _tell(undone, form, output)
 
 
+@cli.command()
+@click.option("--flavor", required=True, help="Name or id.")
+@click.option("--image", required=True, help="Name or id.")
+@click.option("--availability-zone", metavar="ZONE", help="Only hosts of this zone.")
+@click.option("--host", help="Only this compute service host.")
+@click.option("--volume-backed", is_flag=True, help="Boot from a volume made of the image: no root disk on the host.")
+@click.option("-i", "--inventory", help="Its hosts tell how nova-scheduler is set up; else its defaults are assumed.")
+@_cloud
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(sorted(explanation.FORMATS)),
+    default="table",
+    show_default=True,
+)
+@_output
+def explain(
+    flavor: str,
+    image: str,
+    availability_zone: str | None,
+    host: str | None,
+    volume_backed: bool,
+    inventory: str | None,
+    cloud: str | None,
+    form: str,
+    output: Path | None,
+) -> int:
+    """Say why a server finds no host, or which; nothing is changed.
+
+    Exit status: 0 a host takes it, 2 none does, 3 that cannot be known.
+    """
+    with _progress() as on_progress:
+        found = api.explain(
+            flavor,
+            image,
+            cloud=cloud,
+            availability_zone=availability_zone,
+            host=host,
+            volume_backed=volume_backed,
+            inventory=inventory,
+            on_progress=on_progress,
+        )
+    _put(explanation.FORMATS[form](found), output)
+    return found.exit_status
+
+
 @cli.group()
 def lab() -> None:
     """A real OpenStack on this machine, to try everything on."""
@@ -297,12 +344,15 @@ def _show_diff(host: str, diffs: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _tell(found: Report, form: str, output: Path | None) -> int:
-    text = report.FORMATS[form](found)
+    _put(report.FORMATS[form](found), output)
+    return found.exit_status
+
+
+def _put(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
         _write(output, text)
-    return found.exit_status
 
 
 def _write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.stackmend.openstack.plugins.module_utils import _report
+from ansible_collections.stackmend.openstack.plugins.module_utils import _report, _scheduling_table
 
 
 @dataclass(frozen=True)
@@ -102,5 +102,52 @@ class Report:
             undone=tuple(Undone(**entry) for entry in document.get("undone", ())),
             changed=document["changed"],
             duration_seconds=document["duration_seconds"],
+            document=document,
+        )
+
+
+@dataclass(frozen=True)
+class HostVerdict:
+    """What becomes of a server on one host: "fits", "refused" or "unknown", and why, the weightiest reason first."""
+
+    host: str
+    verdict: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Whether a server finds a host. `document` is the JSON answer (explanation, schema version 1)."""
+
+    verdict: str
+    summary: str
+    fits: tuple[str, ...]
+    hosts: tuple[HostVerdict, ...]
+    unknown: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    document: Mapping[str, Any]
+
+    @property
+    def exit_status(self) -> int:
+        """0 a host takes it, 2 none does, 3 that cannot be known."""
+        return _scheduling_table.EXIT_STATUS[self.verdict]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Explanation:
+        """Read a JSON answer."""
+        return cls(
+            verdict=document["verdict"],
+            summary=document["summary"],
+            fits=tuple(document["fits"]),
+            hosts=tuple(
+                HostVerdict(
+                    host["host"],
+                    host["verdict"],
+                    tuple(entry["reason"] for entry in (*host["refusals"], *host["unknown"])),
+                )
+                for host in document["hosts"]
+            ),
+            unknown=tuple(document["unknown"]),
+            assumptions=tuple(document["assumptions"]),
             document=document,
         )

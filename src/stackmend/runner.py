@@ -22,6 +22,7 @@ from stackmend.model import Progress
 COLLECTION = "stackmend.openstack"
 _HOST_TASKS = {
     "Look for the known faults of the host": "checking hosts",
+    "Look at the scheduler of the host": "reading hosts",
     "Undo changes of the host": "undoing on hosts",
 }
 

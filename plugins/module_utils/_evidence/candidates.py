@@ -33,17 +33,16 @@ def read(cloud: Cloud, reader: Callable[[str], Any]) -> dict[str, Any]:
     candidates = {}
     traits: set[str] = set()
     for server in refused:
-        wanted = _capacity.request(server)
-        if wanted is None:
+        wishes = _capacity.requests(server)
+        queries = [_query(wanted, zones.get(server["zone"], "")) for wanted in wishes]
+        new = [query for query in queries if query not in known]
+        if not wishes or len(known) + len(new) > MOST:
             continue
-        query = _query(wanted, zones.get(server["zone"], ""))
-        if query not in known:
-            if len(known) == MOST:
-                continue
+        for query in new:
             document = cloud.get("placement", f"/allocation_candidates?{query}", microversion=version)
             known[query] = bool(document["allocation_requests"])
-        candidates[server["id"]] = known[query]
-        traits.update((*wanted["required"], *wanted["forbidden"]))
+        candidates[server["id"]] = any(known[query] for query in queries)
+        traits.update(trait for wanted in wishes for trait in (*wanted["required"], *wanted["forbidden"]))
     with_trait = {}
     for trait in sorted(traits):
         answer = cloud.request("GET", "placement", f"/resource_providers?required={trait}", microversion=version)
