@@ -3,18 +3,33 @@
 
 """Find the known faults of a running OpenStack cloud, fix them once approved, prove it, and undo it."""
 
-from stackmend.api import diagnose, explain, faults, remediate, rollback
-from stackmend.model import Explanation, Finding, HostVerdict, Progress, Report, Target, Undone, Unknown
+from stackmend.api import diagnose, explain, faults, remediate, rollback, trace
+from stackmend.model import (
+    Explanation,
+    Finding,
+    HostVerdict,
+    Moment,
+    Progress,
+    Report,
+    Target,
+    Trace,
+    TracedRequest,
+    Undone,
+    Unknown,
+)
 from stackmend.runner import RunFailed
 
 __all__ = [
     "Explanation",
     "Finding",
     "HostVerdict",
+    "Moment",
     "Progress",
     "Report",
     "RunFailed",
     "Target",
+    "Trace",
+    "TracedRequest",
     "Undone",
     "Unknown",
     "diagnose",
@@ -22,4 +37,5 @@ __all__ = [
     "faults",
     "remediate",
     "rollback",
+    "trace",
 ]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the Stackmend authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Diagnose, remediate, rollback, explain: the playbooks as functions. They add typing and progress, and nothing else."""
+"""Diagnose, remediate, rollback, trace, explain: the playbooks as functions. They add typing and progress, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._journal impor
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Fault
 
 from stackmend import runner
-from stackmend.model import Explanation, Progress, Report
+from stackmend.model import Explanation, Progress, Report, Trace
 
 OnProgress = Callable[[Progress], None]
 Inventory = str | os.PathLike[str]
@@ -99,6 +99,24 @@ def rollback(
     """Undo what a run changed; the report's `undone` says what became of each change."""
     given = {"stackmend_run_id": run_id, **_given(stackmend_cloud=cloud), **(variables or {})}
     return _run("rollback", inventory, given, limit=limit, check=check, on_progress=on_progress)
+
+
+def trace(
+    subject: str,
+    inventory: Inventory,
+    *,
+    cloud: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Trace:
+    """Follow a server (its uuid) or a request (req-...) through API and logs: a timeline, and what it means.
+
+    Nothing is changed. Raises RunFailed when the run did not come to an answer, also for a server that the cloud does not have.
+    """
+    given = _given(stackmend_cloud=cloud, trace_id=subject)
+    return Trace.of(
+        runner.run("trace", inventory=inventory, variables={**given, **(variables or {})}, on_progress=on_progress)
+    )
 
 
 def explain(

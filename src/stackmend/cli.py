@@ -22,11 +22,13 @@ from typing import Any
 import click
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import CERTAINTIES, RISKS
+from ansible_collections.stackmend.openstack.plugins.module_utils._trace import BadSubject, subject_of
 from rich.console import Console
 
 from stackmend import api, report
 from stackmend.model import Progress, Report
 from stackmend.report import explanation
+from stackmend.report import trace as traces
 from stackmend.runner import RunFailed
 
 USAGE = 64
@@ -170,6 +172,31 @@ def rollback(
     return _tell(undone, form, output)
 
 
+def _traceable(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    try:
+        return subject_of(text)["id"]
+    except BadSubject as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@cli.command()
+@click.argument("subject", metavar="SERVER_UUID|REQUEST_ID", callback=_traceable)
+@_inventory
+@_cloud
+@click.option("--format", "form", type=click.Choice(sorted(traces.FORMATS)), default="table", show_default=True)
+@_output
+def trace(subject: str, inventory: str, cloud: str | None, form: str, output: Path | None) -> int:
+    """Follow a server or a request through API and logs, and say what stopped it; nothing is changed.
+
+    Exit status: 0 nothing wrong was read, 2 a cause was, 3 it cannot be known.
+    """
+    with _progress() as on_progress:
+        found = api.trace(subject, inventory, cloud=cloud, on_progress=on_progress)
+    coloured = form == "table" and output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    _put(traces.in_colours(found) if coloured else traces.FORMATS[form](found), output)
+    return found.exit_status
+
+
 @cli.command()
 @click.option("--flavor", required=True, help="Name or id.")
 @click.option("--image", required=True, help="Name or id.")
@@ -297,9 +324,8 @@ def _breaker(fault: str) -> Any:
         raise click.UsageError(f"the lab has no breaker for {fault!r}{hint}")
     breaker = breakers.load(fault)
     if breaker.needs != "cloud":
-        raise RunFailed(
-            f"{fault} lives on systemd hosts: molecule and the tests break and mend it there (they need root)"
-        )
+        where = {"hosts": "systemd hosts", "ceph": "a Ceph cluster of its own"}[breaker.needs]
+        raise RunFailed(f"{fault} lives on {where}: the tests break and mend it there (they need root)")
     return breaker
 
 

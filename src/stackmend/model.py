@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.stackmend.openstack.plugins.module_utils import _report, _scheduling_table
+from ansible_collections.stackmend.openstack.plugins.module_utils import _report, _scheduling_table, _trace
 
 
 @dataclass(frozen=True)
@@ -149,5 +149,68 @@ class Explanation:
             ),
             unknown=tuple(document["unknown"]),
             assumptions=tuple(document["assumptions"]),
+            document=document,
+        )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One thing that happened: when (RFC 3339, UTC; None where it cannot be told), where, how bad, and what."""
+
+    time: str | None
+    host: str
+    service: str
+    level: str
+    what: str
+
+
+@dataclass(frozen=True)
+class TracedRequest:
+    """How far one request came. verdict: "clear", "cause", "waiting" or "unknown"; faults: ids of those that fit."""
+
+    request_id: str
+    action: str | None
+    verdict: str
+    reading: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What became of a server or request. `document` is the JSON answer (trace, schema version 1)."""
+
+    verdict: str
+    summary: str
+    requests: tuple[TracedRequest, ...]
+    timeline: tuple[Moment, ...]
+    unknown: tuple[str, ...]
+    document: Mapping[str, Any]
+
+    @property
+    def exit_status(self) -> int:
+        """0 nothing wrong was read, 2 a cause was, 3 that could not be known."""
+        return _trace.EXIT_STATUS[self.verdict]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Trace:
+        """Read a JSON answer."""
+        return cls(
+            verdict=document["verdict"],
+            summary=document["summary"],
+            requests=tuple(
+                TracedRequest(
+                    request["request_id"],
+                    request["action"],
+                    request["verdict"],
+                    request["reading"],
+                    tuple(fault["fault"] for fault in request["faults"]),
+                )
+                for request in document["requests"]
+            ),
+            timeline=tuple(
+                Moment(entry["time"], entry["host"], entry["service"], entry["level"], entry["what"])
+                for entry in document["timeline"]
+            ),
+            unknown=tuple(document["unknown"]),
             document=document,
         )

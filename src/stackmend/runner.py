@@ -23,6 +23,7 @@ COLLECTION = "stackmend.openstack"
 _HOST_TASKS = {
     "Look for the known faults of the host": "checking hosts",
     "Look at the scheduler of the host": "reading hosts",
+    "Read what the host knows of it": "reading logs of hosts",
     "Undo changes of the host": "undoing on hosts",
 }
 

@@ -55,7 +55,8 @@ REFUSED = "nova-compute on {} does not start"
 def stand_still_where_told():
     """Let a driver wait in the midst of an operation for as long as <state_path>/hold/<operation> is there.
 
-    FakeDriver does everything at once, and what placement holds meanwhile would never be seen.
+    FakeDriver does everything at once, and what placement holds meanwhile would never be seen. It never fails either: where
+    <state_path>/refuse/<host> is there, the hypervisor of that host builds nothing.
     """
 
     def waiting(operation, done):
@@ -67,6 +68,15 @@ def stand_still_where_told():
 
         return held
 
+    def refusing(spawn):
+        def tried(self, context, instance, *args, **kwargs):
+            if (Path(CONF.state_path) / "refuse" / instance.host).exists():
+                raise RuntimeError(f"the hypervisor of {instance.host} refuses to build")
+            return spawn(self, context, instance, *args, **kwargs)
+
+        return tried
+
+    stackmend_lab.Driver.spawn = refusing(stackmend_lab.Driver.spawn)
     for operation in ("spawn", "live_migration", "migrate_disk_and_power_off"):
         setattr(stackmend_lab.Driver, operation, waiting(operation, getattr(stackmend_lab.Driver, operation)))
 

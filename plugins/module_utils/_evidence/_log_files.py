@@ -75,6 +75,8 @@ class Logs:
         self._full = False
         self.gaps: list[dict[str, str]] = []
         self.read = {"files": 0, "bytes": 0}
+        # whose logs there are, also those that nothing was written to within the window
+        self.services: set[str] = set()
 
     def lines(self, paths: Iterable[str]) -> Iterator[tuple[str, str, Line]]:
         """(file, service, line) of every line within the window that holds what is looked for in its service's logs."""
@@ -90,6 +92,7 @@ class Logs:
             *_journals(self._tree, projects, self._window),
             *_containers(self._tree, projects, self._window),
         ]:
+            self.services.add(service)
             for line in self._output(name, service, command):
                 yield name, service, line
             if self._full:
@@ -117,9 +120,11 @@ class Logs:
                     if turn and path.endswith(_COMPRESSED) and os.path.splitext(path)[0] in listed:
                         continue
                     listed.add(path)
+                    service = named.group("name") or os.path.basename(os.path.dirname(path))
+                    self.services.add(service)
                     if facts.st_mtime >= self._window.since and facts.st_size:
                         fresh += 1
-                        yield path, named.group("name") or os.path.basename(os.path.dirname(path))
+                        yield path, service
             if not fresh:
                 return
 

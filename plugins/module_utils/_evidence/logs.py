@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import heapq
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
 from ._log_files import PATHS, Logs, limits_of
@@ -120,24 +120,31 @@ def follow(
     since: float,
     until: Optional[float] = None,
     options: Optional[Mapping[str, Any]] = None,
+    passed_over: Callable[[str], bool] = lambda _line: False,
 ) -> dict[str, Any]:
     """All that the host's logs say of some request ids, global request ids or server uuids.
 
     since, until: seconds since 1970. options: as for `read`, and log_lines, the most lines that are given.
+    passed_over: says of a line that it is only counted.
     Returns {"lines": [{"ids", "file", "service", "time", "level", "logger", "request_id", "global_request_id", "line"}] in the
-    order of their time, the newest ones where there are too many, "left_out": how many are not given, "gaps", "read"}.
+    order of their time, the newest ones where there are too many, "left_out": how many are not given, "passed_over": how many
+    were only counted, "services": whose logs there are, "gaps", "read"}.
     """
     options = options or {}
     prefilter = Prefilter(identifier.encode() for identifier in ids if identifier)
     logs = Logs(tree, lambda _service: prefilter, Window(since, until), limits_of(options))
     most = int(options.get("log_lines") or LINES)
     newest: list[tuple[float, int, str, str, str]] = []
-    count = 0
+    count = counted = 0
     for path, service, line in logs.lines((*PATHS, *(options.get("log_paths") or ()))):
         if line.again:
             continue
+        text = plain(line.raw)[: 16 << 10]
+        if passed_over(text):
+            counted += 1
+            continue
         count += 1
-        entry = (line.when or 0.0, count, path, service, plain(line.raw)[: 16 << 10])
+        entry = (line.when or 0.0, count, path, service, text)
         if len(newest) < most:
             heapq.heappush(newest, entry)
         else:
@@ -151,7 +158,14 @@ def follow(
         }
         for when, _n, path, service, text in sorted(newest)
     ]
-    return {"lines": lines, "left_out": count - len(lines), "gaps": logs.gaps, "read": logs.read}
+    return {
+        "lines": lines,
+        "left_out": count - len(lines),
+        "passed_over": counted,
+        "services": sorted(logs.services),
+        "gaps": logs.gaps,
+        "read": logs.read,
+    }
 
 
 def _told(path: str, service: str, when: Optional[float], text: str) -> dict[str, Any]:
