@@ -47,7 +47,9 @@ TOOLS = {
     "/usr/lib/podman/aardvark-dns": "aardvark-dns",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
-BOOT_SECONDS = 60
+BOOT_SECONDS = 120
+# Database migrations of a whole nova, on a machine with other things to do.
+MUST_SECONDS = 400
 
 
 class HostsError(RuntimeError):
@@ -285,7 +287,7 @@ class Hosts:
 
     def must(self, host: str, argv: Sequence[str], *, user: str = "root", input: str = "") -> str:
         """The output of a command that has to succeed; HostsError with what it said otherwise."""
-        done = self.ssh(host, argv, user=user, input=input)
+        done = self.ssh(host, argv, user=user, input=input, timeout=MUST_SECONDS)
         if done.returncode:
             raise HostsError(
                 f"{argv[0]} on {host} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}"

@@ -324,8 +324,9 @@ def _breaker(fault: str) -> Any:
         raise click.UsageError(f"the lab has no breaker for {fault!r}{hint}")
     breaker = breakers.load(fault)
     if breaker.needs != "cloud":
-        where = {"hosts": "systemd hosts", "ceph": "a Ceph cluster of its own"}[breaker.needs]
-        raise RunFailed(f"{fault} lives on {where}: the tests break and mend it there (they need root)")
+        raise RunFailed(
+            f"{fault} lives on systemd hosts: molecule and the tests break and mend it there (they need root)"
+        )
     return breaker
 
 

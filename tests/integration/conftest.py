@@ -195,9 +195,14 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
 
 
 def free_ports() -> int:
-    """The first of as many free ports as a lab needs; workers that test side by side look in ranges of their own."""
+    """The first of as many free ports as a lab needs; workers that test side by side look in ranges of their own.
+
+    Where they begin to look is their process id's: two sessions that start at once do not meet at the same ports.
+    """
     first = 20100 + 2000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for base in range(first, first + 2000, 50):
+    bases = range(first, first + 2000, 50)
+    start = os.getpid() % len(bases)
+    for base in (*bases[start:], *bases[:start]):
         try:
             for port in range(base, base + len(SERVICES)):
                 with socket.socket() as probe:
