@@ -1,5 +1,5 @@
 # demo: the whole way once, on a real cloud, without root.   test: all tests.   lint: the style.   benchmark: how fast.
-# explain: what `stackmend explain` says against the real scheduler, CASES times (make test: 40 times).
+# explain: what `stackmend explain` says against the real scheduler, CASES times (make test: 24 times).
 # Everything installs what it needs into .venv; slow things are cached below ~/.cache/stackmend.
 
 PYTHON ?= $(firstword $(foreach candidate,python3.12 python3.13 python3.11 python3,$(shell \

@@ -92,7 +92,7 @@ refused:
 """
 
 import time
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
@@ -183,18 +183,43 @@ def evacuate(cloud: Cloud, server: dict[str, Any], target: str | None, leave_sto
         raise EvacuationError(f"nova refused to evacuate server {server['id']} ({server['name']}): {message}")
 
 
+def outcome(cloud: Cloud, server: dict[str, Any], host: str) -> Optional[str]:
+    """How the evacuation of a server ended: "" well, a sentence when it did not, None while it goes on.
+
+    server: as nova shows it now. When its task is over it is not on its new host yet: nova-compute writes the host down
+    afterwards, and the migration's record last (nova 34, ResourceTracker.finish_evacuation).
+    """
+    if server["OS-EXT-STS:task_state"] is not None:
+        return None
+    now, status = server["OS-EXT-SRV-ATTR:host"], server["status"]
+    if now != host and status != "ERROR":
+        return ""
+    migrations = cloud.get(
+        "compute",
+        "/os-migrations",
+        params={"instance_uuid": server["id"], "migration_type": "evacuation"},
+        microversion=READ,
+    )["migrations"]
+    last = max(migrations, key=lambda migration: migration["id"], default=None)
+    if last is not None and status != "ERROR" and last["status"] not in ("error", "failed"):
+        return None
+    fault = (server.get("fault") or {}).get("message", "").strip()
+    return f"server {server['id']} ({server['name']}) is {status} on {now}" + (f": {fault}" if fault else "")
+
+
 def wait_for(cloud: Cloud, servers: list[dict[str, Any]], host: str, seconds: int) -> list[str]:
     """Wait until the servers have settled elsewhere; return a sentence for each that did not."""
     waiting = {server["id"]: server["name"] for server in servers}
     problems = []
     end = time.monotonic() + seconds
     while waiting and time.monotonic() < end:
-        for server_id, name in list(waiting.items()):
+        for server_id in list(waiting):
             now = cloud.get("compute", f"/servers/{server_id}", microversion=READ)["server"]
-            if now["OS-EXT-STS:task_state"] is None:
-                if now["OS-EXT-SRV-ATTR:host"] == host or now["status"] == "ERROR":
-                    problems.append(f"server {server_id} ({name}) is {now['status']} on {now['OS-EXT-SRV-ATTR:host']}")
+            ended = outcome(cloud, now, host)
+            if ended is not None:
                 del waiting[server_id]
+            if ended:
+                problems.append(ended)
         if waiting:
             time.sleep(1)
     problems.extend(f"server {server_id} ({name}) was not rebuilt in time" for server_id, name in waiting.items())

@@ -104,6 +104,11 @@ def broken(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Place]]:
         breaker.mend(place.subject)
 
 
+def _hosts(fault: str) -> list[str]:
+    """The hosts on which a fault can show: those that its breaker breaks; all (none is named) where hosts are compared."""
+    return [] if FAULTS[fault].correlated else [name for kind, name, _sure in EXPECTED[fault] if kind == "host"]
+
+
 def _family(fault: str) -> list[str]:
     """The faults that read something that this one reads; what it leaves behind can mislead no other."""
     read = {*FAULTS[fault].host_evidence, *FAULTS[fault].cloud_evidence}
@@ -140,8 +145,8 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     breaker, place = broken
     variables = {**place.variables, **breaker.variables}
     # Everything is looked for when it is broken, and all that could notice the remedy when it is fixed; between the two only
-    # the fault itself is.
-    only, family = [breaker.fault], _family(breaker.fault)
+    # the fault itself is, where it can show.
+    only, family, limit = [breaker.fault], _family(breaker.fault), ",".join(_hosts(breaker.fault)) or None
     healthy = _state(breaker, place)
     assert breaker.symptom(place.subject) is None
 
@@ -159,6 +164,7 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     checked = stackmend.remediate(
         place.inventory,
         faults=only,
+        limit=limit,
         variables=variables,
         check=True,
         diff=True,
@@ -180,17 +186,18 @@ def test_contract(broken: tuple[Any, Place]) -> None:
     assert shown, "4: and shows the difference"
 
     if breaker.approve != "safe":
-        waiting = stackmend.remediate(place.inventory, faults=only, variables=variables)
+        waiting = stackmend.remediate(place.inventory, faults=only, limit=limit, variables=variables)
         assert {finding.status for finding in waiting.findings} == {"awaiting_approval"}, "5: it waits for approval"
         assert differences(broken_state, _state(breaker, place)) == {}
 
-    fixed = stackmend.remediate(place.inventory, faults=only, variables=variables, approve=breaker.approve)
+    approved: dict[str, Any] = {"faults": only, "limit": limit, "variables": variables, "approve": breaker.approve}
+    fixed = stackmend.remediate(place.inventory, **approved)
     assert {(f.status, f.reason) for f in fixed.findings} == {("fixed", "")}, "5: approved, it is fixed"
     assert fixed.changed == len(EXPECTED[breaker.fault])
     assert breaker.symptom(place.subject) is None, "6: the symptom is gone"
 
     fixed_state = _state(breaker, place)
-    again = stackmend.remediate(place.inventory, faults=only, variables=variables, approve=breaker.approve)
+    again = stackmend.remediate(place.inventory, **approved)
     assert (again.findings, again.changed, again.exit_status) == ((), 0, 0), "7: a second run changes nothing"
     assert place.look(family, variables) == ([], []), "7: and what was done raises no other fault"
     assert differences(fixed_state, _state(breaker, place)) == {}
@@ -228,13 +235,11 @@ def test_near_misses(broken: tuple[Any, Place]) -> None:
     assert len(breaker.near_misses) >= 2
     raised = {}
     variables = {**place.variables, **breaker.variables}
-    # A near miss lives on the host that the breaker breaks; faults that compare hosts or images look everywhere.
-    hosts = [] if FAULTS[breaker.fault].correlated else [n for kind, n, _ in EXPECTED[breaker.fault] if kind == "host"]
     for name, make in breaker.near_misses.items():
         make(place.subject)
         try:
             assert breaker.symptom(place.subject) is None, f"{name}: nothing is wrong in the real component"
-            seen = place.look(_family(breaker.fault), variables, hosts)
+            seen = place.look(_family(breaker.fault), variables, _hosts(breaker.fault))
             if seen.found or seen.unknown:
                 raised[name] = seen
         finally:

@@ -3,7 +3,7 @@
 
 """What `stackmend explain` says is what nova does: of random clouds, flavors, images, zones and hosts.
 
-STACKMEND_EXPLAIN_CASES: how many servers are asked for (40). STACKMEND_EXPLAIN_SEED: another number, other clouds.
+STACKMEND_EXPLAIN_CASES: how many servers are asked for (24). STACKMEND_EXPLAIN_SEED: another number, other clouds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import stackmend
 from stackmend import cli
 from stackmend.report import explanation
 
-CASES = int(os.environ.get("STACKMEND_EXPLAIN_CASES", "40"))
+CASES = int(os.environ.get("STACKMEND_EXPLAIN_CASES", "24"))
 SEED = int(os.environ.get("STACKMEND_EXPLAIN_SEED", "20261121"))
 CASES_A_CLOUD = 8
 FAST = "CUSTOM_EXPLAIN_FAST"
