@@ -51,7 +51,9 @@ def _server(status: str, host: str, task: str | None = None, fault: str = "") ->
             "server 2c4f8fc7 (web) is ERROR on HOST-34: No valid host was found.",
             id="no destination",
         ),
-        pytest.param(_server("ERROR", "HOST-340"), ["failed"], "server 2c4f8fc7 (web) is ERROR on HOST-340", id="error"),
+        pytest.param(
+            _server("ERROR", "HOST-340"), ["failed"], "server 2c4f8fc7 (web) is ERROR on HOST-340", id="error"
+        ),
     ],
 )
 def test_outcome(server: dict[str, Any], statuses: list[str], ended: str | None) -> None:
