@@ -313,6 +313,10 @@ class Hosts:
             )
         return done.stdout
 
+    def copy(self, host: str, source: Path, target: str) -> None:
+        """Copy a file of this machine to a host."""
+        _podman("cp", str(source), f"{self.container(host)}:{target}")
+
     def snapshot(self, host: str, paths: Sequence[str]) -> dict[str, str]:
         """The state of files and directories, all the way down, for comparison: {path: "mode owner group content"}.
 

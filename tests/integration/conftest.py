@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,17 +15,20 @@ import socket
 import sqlite3
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ansible
 import ansible_runner
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _settings
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS, select
-from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate
+from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate, migration_peers
 from ansible_collections.stackmend.openstack.plugins.modules import cloud_fault_info, host_fault_info
 from stackmend_lab import Lab, breakers
 from stackmend_lab.ceph import Ceph
@@ -85,12 +89,7 @@ class CloudPlace(Place):
             for name, own in given.items()
             if not hosts or name in hosts
         }
-        all_of_it = correlate(select(faults), of_hosts, cloud)
-        found = [
-            (entry["fault"], entry["target"]["type"], entry["target"]["name"], entry["certainty"], entry["summary"])
-            for entry in all_of_it["findings"]
-        ]
-        return Seen(found, [entry["reason"] for entry in all_of_it["unknown"]])
+        return _seen(correlate(select(faults), of_hosts, cloud))
 
     @cached_property
     def _hosts(self) -> dict[str, dict[str, Any]]:
@@ -121,6 +120,15 @@ class CloudPlace(Place):
         with self.subject.cloud() as cloud:
             images = {image["id"]: _image(image) for image in cloud.image.get("/images?limit=500").json()["images"]}
         return {"files": files, "images": images, **_rows(self.subject.layout.data)}
+
+
+def _seen(judged: dict[str, Any]) -> Seen:
+    """What `correlate` says."""
+    found = [
+        (entry["fault"], entry["target"]["type"], entry["target"]["name"], entry["certainty"], entry["summary"])
+        for entry in judged["findings"]
+    ]
+    return Seen(found, [entry["reason"] for entry in judged["unknown"]])
 
 
 def _options(arguments: dict[str, dict[str, Any]], variables: dict[str, Any]) -> dict[str, Any]:
@@ -260,8 +268,72 @@ def cloud_place(lab: Lab) -> CloudPlace:
     return CloudPlace(lab, lab.inventory)
 
 
+_LOOK = """
+import json, sys
+from ansible_collections.stackmend.openstack.plugins.modules import host_fault_info
+json.dump(host_fault_info.look(json.load(sys.stdin)), sys.stdout)
+"""
+_ARCHIVE = "/var/cache/stackmend-tests.zip"
+
+
 class HostsPlace(Place):
     """A controller and three computes with systemd, over ssh."""
+
+    def look(self, faults: list[str], variables: dict[str, Any], hosts: Sequence[str] = ()) -> Seen:
+        """The same by the module, run on all hosts at once, and the filter of a diagnosis: without Ansible's own start."""
+        chosen = {name: member for name, member in self.subject.members.items() if not hosts or name in hosts}
+        addresses = self.subject.addresses()
+        computes = {
+            name: addresses[name] for name, member in self.subject.members.items() if member.group == "computes"
+        }
+        peers = migration_peers({name: {"ansible_host": address} for name, address in computes.items()}, {})
+        shared = {**_options(host_fault_info.ARGUMENTS, variables), "faults": faults, "migration_peers": peers}
+        asked = {name: {**shared, "host": name, "groups": [member.group]} for name, member in chosen.items()}
+        seen = self._ask(asked)
+        listeners, proxies = [], []
+        for name, result in seen.items():
+            told = result["observations"].get("console_ports_blocked") or {}
+            listeners += [told["listener"]] if told.get("listener") is not None else []
+            proxies += [name] if told.get("proxy") is not None else []
+        if listeners and proxies:
+            only = {"faults": ["console_ports_blocked"], "console_listeners": listeners}
+            for name, result in self._ask({name: {**asked[name], **only} for name in proxies}).items():
+                seen[name]["observations"]["console_ports_blocked"].update(
+                    result["observations"]["console_ports_blocked"]
+                )
+        return _seen(correlate(select(faults), seen, None))
+
+    def _ask(self, asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """What the module says on each host to the options that are given for it."""
+        archive = self._archive
+
+        def one(name: str) -> dict[str, Any]:
+            if self.subject.ssh(name, ["test", "-e", _ARCHIVE]).returncode:
+                self.subject.copy(name, archive, _ARCHIVE)
+            command = ["env", f"PYTHONPATH={_ARCHIVE}", "python3", "-c", _LOOK]
+            answer: dict[str, Any] = json.loads(self.subject.must(name, command, input=json.dumps(asked[name])))
+            return answer
+
+        with ThreadPoolExecutor(max_workers=len(asked)) as pool:
+            return dict(zip(asked, pool.map(one, asked), strict=True))
+
+    @cached_property
+    def _archive(self) -> Path:
+        """The module and all it imports, as one file that Python imports from."""
+        file = self.subject.directory / "look.zip"
+        plugins, core = Path(host_fault_info.__file__).parents[1], Path(ansible.__file__).parent
+        roots = {
+            core.parent: [core / "release.py", *core.glob("module_utils/**/*.py")],
+            plugins.parents[3]: [Path(host_fault_info.__file__), *plugins.glob("module_utils/**/*.py")],
+        }
+        files = {path.relative_to(root): path for root, paths in roots.items() for path in paths}
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, path in files.items():
+                archive.write(path, name)
+            packages = {package / "__init__.py" for name in files for package in name.parents[:-1]}
+            for name in sorted(packages - files.keys()):
+                archive.writestr(str(name), "")
+        return file
 
     def state(self) -> dict[str, Any]:
         paths = ["/etc", "/usr/local", "/var/lib/nova/.ssh"]
