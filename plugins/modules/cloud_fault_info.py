@@ -19,10 +19,6 @@ extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
   - stackmend.openstack.cloud
-attributes:
-  platform:
-    support: full
-    platforms: posix
 options:
   faults:
     description: Ids of the faults to look for; all of them when empty.

@@ -20,9 +20,6 @@ extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
 attributes:
-  platform:
-    support: full
-    platforms: posix
   action:
     description: It has an action plugin beside it, which measures by how much the host's clock is wrong.
     support: full

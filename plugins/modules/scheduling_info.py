@@ -23,10 +23,6 @@ extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
   - stackmend.openstack.cloud
-attributes:
-  platform:
-    support: full
-    platforms: posix
 options:
   flavor:
     description: Name or id of the flavor.
