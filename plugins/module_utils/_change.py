@@ -21,10 +21,14 @@ Options = Mapping[str, Any]
 Result = dict[str, Any]
 
 
-def wishes(options: Options) -> dict[str, Any]:
-    """The option of a list of wishes, each of these options; the subject is that of the finding that it remedies."""
+def wishes(options: Options, required: bool = True) -> dict[str, Any]:
+    """The option of a list of wishes, each of these options; the subject is that of the finding that it remedies.
+
+    required: a module that has several such lists requires none of them.
+    """
     subject = {"subject": {"type": "str", "default": ""}}
-    return {"type": "list", "elements": "dict", "required": True, "options": {**options, **subject}}
+    default: dict[str, Any] = {} if required else {"default": []}
+    return {"type": "list", "elements": "dict", "required": required, **default, "options": {**options, **subject}}
 
 
 def change_host(apply: Callable[[Journal, Options, bool], Result], options: Options) -> None:
