@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Union
 
@@ -37,30 +38,31 @@ def change_host(apply: Callable[[Journal, Options, bool], Result], options: Opti
     apply: (journal, parameters, check mode) -> result; one of FAILURES, whose sentence is the module's message, where it
     cannot.
     """
-    module = AnsibleModule(argument_spec={**_journal.ARGUMENTS, **options}, supports_check_mode=True)
-    try:
-        journal = open_journal(module.params)
-        result = apply(journal, module.params, module.check_mode)
-    except FAILURES as failure:
-        module.fail_json(msg=str(failure), **getattr(failure, "done", {}))
-    module.exit_json(run_id=journal.run_id, **result)
+    _change(functools.partial(_journalled, apply), options)
 
 
 def change_cloud(apply: Callable[[Cloud, Journal, Options, bool], Result], options: Options) -> None:
     """Be a module that changes a cloud through its APIs; as change_host, with the cloud first."""
-    module = AnsibleModule(
-        argument_spec={**_journal.ARGUMENTS, **_session.ARGUMENTS, **options}, supports_check_mode=True
-    )
-    params = module.params
+
+    def connected(params: Options, check_mode: bool) -> Result:
+        cloud = connect(params["cloud"], params["clouds_file"], writable=not check_mode, timeout=params["api_timeout"])
+        return _journalled(functools.partial(apply, cloud), params, check_mode)
+
+    _change(connected, {**_session.ARGUMENTS, **options})
+
+
+def _journalled(apply: Callable[[Journal, Options, bool], Result], params: Options, check_mode: bool) -> Result:
+    journal = open_journal(params)
+    return {"run_id": journal.run_id, **apply(journal, params, check_mode)}
+
+
+def _change(work: Callable[[Options, bool], Result], options: Options) -> None:
+    module = AnsibleModule(argument_spec={**_journal.ARGUMENTS, **options}, supports_check_mode=True)
     try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params, module.check_mode)
+        result = work(module.params, module.check_mode)
     except FAILURES as failure:
         module.fail_json(msg=str(failure), **getattr(failure, "done", {}))
-    module.exit_json(run_id=journal.run_id, **result)
+    module.exit_json(**result)
 
 
 def difference(title: str, before: str, after: str) -> dict[str, str]:
