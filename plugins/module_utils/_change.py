@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from . import _journal, _session
 from ._journal import Journal, JournalError, open_journal
 from ._model import ChangeFailed, Unavailable
-from ._session import BadCloud, Cloud, connect
+from ._session import BadCloud, Cloud, open_cloud
 
 FAILURES = (BadCloud, ChangeFailed, JournalError, Unavailable)
 Options = Mapping[str, Any]
@@ -45,8 +45,7 @@ def change_cloud(apply: Callable[[Cloud, Journal, Options, bool], Result], optio
     """Be a module that changes a cloud through its APIs; as change_host, with the cloud first."""
 
     def connected(params: Options, check_mode: bool) -> Result:
-        cloud = connect(params["cloud"], params["clouds_file"], writable=not check_mode, timeout=params["api_timeout"])
-        return _journalled(functools.partial(apply, cloud), params, check_mode)
+        return _journalled(functools.partial(apply, open_cloud(params, writable=not check_mode)), params, check_mode)
 
     _change(connected, {**_session.ARGUMENTS, **options})
 

@@ -82,7 +82,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._session impor
     ARGUMENTS,
     BadCloud,
     Cloud,
-    connect,
+    open_cloud,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._undo import CLOUD_UNDO, NOVA_UNDO
 
@@ -103,9 +103,7 @@ def main() -> None:
     @functools.lru_cache(maxsize=None)
     def cloud() -> Cloud:
         try:
-            return connect(
-                params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-            )
+            return open_cloud(params, writable=not module.check_mode)
         except BadCloud as error:
             raise Unavailable(str(error)) from error
 
