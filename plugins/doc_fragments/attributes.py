@@ -50,4 +50,7 @@ attributes:
     details: It only reads.
   idempotent:
     support: full
+  platform:
+    support: full
+    platforms: posix
 """

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ansible_collections.stackmend.openstack.plugins.module_utils import _trace
+from ansible_collections.stackmend.openstack.plugins.module_utils._settings import STUCK_SECONDS
 from ansible_collections.stackmend.openstack.plugins.module_utils._trace_table import lines
 
 
@@ -19,7 +20,7 @@ def request_trace(
     subject: str,
     cloud: Optional[Mapping[str, Any]] = None,
     no_cloud: str = "",
-    patience: float = _trace.PATIENCE,
+    patience: float = STUCK_SECONDS,
     window: Any = None,
 ) -> dict[str, Any]:
     answer = _trace.trace(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Union
 
@@ -14,17 +15,21 @@ from ansible.module_utils.basic import AnsibleModule
 from . import _journal, _session
 from ._journal import Journal, JournalError, open_journal
 from ._model import ChangeFailed, Unavailable
-from ._session import BadCloud, Cloud, connect
+from ._session import BadCloud, Cloud, open_cloud
 
 FAILURES = (BadCloud, ChangeFailed, JournalError, Unavailable)
 Options = Mapping[str, Any]
 Result = dict[str, Any]
 
 
-def wishes(options: Options) -> dict[str, Any]:
-    """The option of a list of wishes, each of these options; the subject is that of the finding that it remedies."""
+def wishes(options: Options, required: bool = True) -> dict[str, Any]:
+    """The option of a list of wishes, each of these options; the subject is that of the finding that it remedies.
+
+    required: a module that has several such lists requires none of them.
+    """
     subject = {"subject": {"type": "str", "default": ""}}
-    return {"type": "list", "elements": "dict", "required": True, "options": {**options, **subject}}
+    default: dict[str, Any] = {} if required else {"default": []}
+    return {"type": "list", "elements": "dict", "required": required, **default, "options": {**options, **subject}}
 
 
 def change_host(apply: Callable[[Journal, Options, bool], Result], options: Options) -> None:
@@ -33,30 +38,30 @@ def change_host(apply: Callable[[Journal, Options, bool], Result], options: Opti
     apply: (journal, parameters, check mode) -> result; one of FAILURES, whose sentence is the module's message, where it
     cannot.
     """
-    module = AnsibleModule(argument_spec={**_journal.ARGUMENTS, **options}, supports_check_mode=True)
-    try:
-        journal = open_journal(module.params)
-        result = apply(journal, module.params, module.check_mode)
-    except FAILURES as failure:
-        module.fail_json(msg=str(failure), **getattr(failure, "done", {}))
-    module.exit_json(run_id=journal.run_id, **result)
+    _change(functools.partial(_journalled, apply), options)
 
 
 def change_cloud(apply: Callable[[Cloud, Journal, Options, bool], Result], options: Options) -> None:
     """Be a module that changes a cloud through its APIs; as change_host, with the cloud first."""
-    module = AnsibleModule(
-        argument_spec={**_journal.ARGUMENTS, **_session.ARGUMENTS, **options}, supports_check_mode=True
-    )
-    params = module.params
+
+    def connected(params: Options, check_mode: bool) -> Result:
+        return _journalled(functools.partial(apply, open_cloud(params, writable=not check_mode)), params, check_mode)
+
+    _change(connected, {**_session.ARGUMENTS, **options})
+
+
+def _journalled(apply: Callable[[Journal, Options, bool], Result], params: Options, check_mode: bool) -> Result:
+    journal = open_journal(params)
+    return {"run_id": journal.run_id, **apply(journal, params, check_mode)}
+
+
+def _change(work: Callable[[Options, bool], Result], options: Options) -> None:
+    module = AnsibleModule(argument_spec={**_journal.ARGUMENTS, **options}, supports_check_mode=True)
     try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        journal = open_journal(params)
-        result = apply(cloud, journal, params, module.check_mode)
+        result = work(module.params, module.check_mode)
     except FAILURES as failure:
         module.fail_json(msg=str(failure), **getattr(failure, "done", {}))
-    module.exit_json(run_id=journal.run_id, **result)
+    module.exit_json(**result)
 
 
 def difference(title: str, before: str, after: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ._evidence.scheduler import default_filters
 from ._model import Unavailable
 from ._readers import CloudReader
 from ._session import Cloud
+from ._words import listed
 
 SCHEMA = 1
 _READERS = ("flavors", "images", "hypervisors", "compute_services", "aggregates", "placement", "inventories")
@@ -98,8 +99,9 @@ def _assumptions(
         why = f"none of {len(schedulers)} hosts read runs it" if schedulers else "no inventory was given"
         found.append(f"nova-scheduler is set up as {of} is by default: {why}")
     if not_read:
-        named = ", ".join(not_read[:5]) + (f" and {len(not_read) - 5} more" if len(not_read) > 5 else "")
-        found.append(f"no nova-scheduler that is set up differently runs on hosts that could not be read: {named}")
+        found.append(
+            f"no nova-scheduler that is set up differently runs on hosts that could not be read: {listed(not_read, 5)}"
+        )
     if wish.zone and not any(row["zone"] == wish.zone for row in seen["aggregates"]["aggregates"]):
         found.append(
             f"no aggregate has the zone {wish.zone}, so that it keeps the server out of no host (nova 28 and newer)"

@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ._words import listed
+
 SCHEMA = 1
 _REMAINING = ("found", "would_change", "awaiting_approval", "failed", "skipped")
 
@@ -154,10 +156,7 @@ def _by_reason(unknown: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         grouped.setdefault((entry["target"]["name"], entry["reason"]), []).append(entry["fault"])
     lines: dict[str, list[str]] = {}
     for (target, reason), faults in grouped.items():
-        shown = ", ".join(sorted(set(faults))[:4]) + (
-            f" and {len(set(faults)) - 4} more" if len(set(faults)) > 4 else ""
-        )
-        lines.setdefault(reason, []).append(f"{target} ({shown})")
+        lines.setdefault(reason, []).append(f"{target} ({listed(sorted(set(faults)), 4)})")
     return lines
 
 

@@ -20,6 +20,7 @@ from ._cpu_request import Contradiction
 from ._resource_request import DISABLED, OWNER, Asked, Request
 from ._scheduler_filters import Doubt, Facts
 from ._scheduling_wish import Bounds, Setup, Wish, ask, bounds, compute_rows, is_partial, refused_by_api, traits_of
+from ._words import listed
 
 # In this order a host's refusals are told: what makes it no host at all comes before what it lacks.
 _ORDER = (
@@ -555,10 +556,8 @@ def _summary(answer: Mapping[str, Any], wish: Wish) -> str:
     if answer["refused"]:
         return f"No host takes {what}: {answer['refused'][0]}"
     if answer["verdict"] == "fits":
-        named = ", ".join(answer["fits"][:5]) + (
-            f" and {len(answer['fits']) - 5} more" if len(answer["fits"]) > 5 else ""
-        )
-        return f"{len(answer['fits'])} of {len(hosts)} hosts {'takes' if len(answer['fits']) == 1 else 'take'} {what}: {named}"
+        fits = answer["fits"]
+        return f"{len(fits)} of {len(hosts)} hosts {'takes' if len(fits) == 1 else 'take'} {what}: {listed(fits, 5)}"
     if answer["verdict"] == "unknown":
         return f"Whether a host takes {what} cannot be known: {answer['unknown'][0]}"
     counted = Counter(_label(host["refusals"][0]) for host in hosts if host["refusals"])

@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from ._words import listed
+
 EXIT_STATUS = {"fits": 0, "none": 2, "unknown": 3}
 _WORDS = {"fits": "fits", "refused": "no", "unknown": "unknown"}
 
@@ -123,5 +125,4 @@ def _what_if(answer: Mapping[str, Any], width: int) -> list[str]:
 def _count(hosts: list[str]) -> str:
     if not hosts:
         return "still no host takes it"
-    named = ", ".join(hosts[:5]) + (f" and {len(hosts) - 5} more" if len(hosts) > 5 else "")
-    return f"{len(hosts)} {'host takes' if len(hosts) == 1 else 'hosts take'} it: {named}"
+    return f"{len(hosts)} {'host takes' if len(hosts) == 1 else 'hosts take'} it: {listed(hosts, 5)}"

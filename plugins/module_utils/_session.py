@@ -252,6 +252,11 @@ def connect(
     return Cloud(region, requests, name or "envvars")
 
 
+def open_cloud(params: Mapping[str, Any], *, writable: bool = False) -> Cloud:
+    """The cloud that a module's options (ARGUMENTS) name; as connect."""
+    return connect(params["cloud"], params["clouds_file"], writable=writable, timeout=params["api_timeout"])
+
+
 def _check_yaml(path: Optional[str]) -> None:
     """openstacksdk passes over a file that is no YAML without a word."""
     import os

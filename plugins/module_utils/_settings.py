@@ -17,7 +17,8 @@ from ._plan import DEFAULT_MAX_CHANGES, limit_of
 POLICIES = ("required", "quiesce_only", "ignore")
 # Of which images the beginning of the content is read.
 CONTENTS = ("suspects", "all", "none")
-# What is only a fault when it lasts: seconds between two looks, and seconds that a server may be without a host.
+# What is only a fault when it lasts: seconds between two looks, and seconds that a server may be without a host, or a
+# request in one step.
 OBSERVATION_SECONDS = 120.0
 STUCK_SECONDS = 600.0
 # How far back logs are read where that is wished, in seconds, and the most that makes sense (FAULTS.md 1.4).

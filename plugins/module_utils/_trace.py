@@ -17,6 +17,7 @@ from typing import Any, Optional
 from . import _clock
 from ._catalogue import FAULTS
 from ._report import first_line
+from ._settings import STUCK_SECONDS
 from ._trace_lines import API, COMPUTE, CONDUCTOR, PLACEMENT, SCHEDULER, Entry, entries, folded, repeated, seconds
 from ._trace_reading import Place, Reading, Request
 from ._trace_reading import read as reading_of
@@ -26,8 +27,6 @@ EXIT_STATUS = {"clear": 0, "cause": 2, "waiting": 3, "unknown": 3}
 # How far back logs are read unless the operator says otherwise: the client of a request remembers it for a day, a server's
 # actions say when they were, and most logs are kept for two weeks.
 WINDOWS = {"request": 86400.0, "server": 14 * 86400.0}
-# How long a step may take before it counts as stuck.
-PATIENCE = 600.0
 # Seconds before the first action: clocks differ.
 BEFORE = 300.0
 MOST_ENTRIES, MOST_SERVERS = 400, 5
@@ -129,14 +128,15 @@ def trace(
     hosts: Mapping[str, Mapping[str, Any]],
     *,
     no_cloud: str = "",
-    patience: float = PATIENCE,
+    patience: float = STUCK_SECONDS,
     window: Optional[float] = None,
     now: Optional[float] = None,
 ) -> dict[str, Any]:
     """The answer, as the schema trace-1.json has it.
 
     cloud: what server_actions_info returned, None where it was not asked. hosts: {inventory name: what request_trace_info
-    returned, or the result of a task that failed}. Pure but for `now`, which is the time by default.
+    returned, or the result of a task that failed}. patience: seconds that a step may take before it counts as stuck. Pure but
+    for `now`, which is the time by default.
     """
     now = time.time() if now is None else now
     window = window or WINDOWS[subject["type"]]

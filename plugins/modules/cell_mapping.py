@@ -190,12 +190,8 @@ def main() -> None:
     change_host(
         apply,
         {
-            "hosts": {**wishes({"host": {"type": "str", "required": True}, **cell}), "required": False, "default": []},
-            "servers": {
-                **wishes({"server": {"type": "str", "required": True}, **cell}),
-                "required": False,
-                "default": [],
-            },
+            "hosts": wishes({"host": {"type": "str", "required": True}, **cell}, required=False),
+            "servers": wishes({"server": {"type": "str", "required": True}, **cell}, required=False),
             "service_python": {"type": "raw"},
             "config_files": {"type": "dict", "default": {}},
             "nova_exec": {"type": "list", "elements": "str", "default": []},

@@ -19,10 +19,6 @@ extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
   - stackmend.openstack.cloud
-attributes:
-  platform:
-    support: full
-    platforms: posix
 options:
   faults:
     description: Ids of the faults to look for; all of them when empty.
@@ -108,7 +104,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue imp
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine, seen_twice, suspicious
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, open_cloud
 from ansible_collections.stackmend.openstack.plugins.module_utils._settings import OBSERVATION_SECONDS, STUCK_SECONDS
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -128,7 +124,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """The faults of a cloud as the module returns them. Raises UnknownFault or BadCloud."""
     faults = select(params["faults"])
-    cloud = connect(params["cloud"], params["clouds_file"], timeout=params["api_timeout"])
+    cloud = open_cloud(params)
     reader = CloudReader(cloud, params)
     here = Target("cloud", cloud.name)
     always = {"settings": {name: params[name] for name in ("guest_agent", "stuck_seconds")}}

@@ -96,7 +96,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, open_cloud
 
 # 2.53 has services by uuid, 2.47 the flavor in the server, 2.14 evacuates without onSharedStorage; 2.95 stops the server.
 READ = "2.53"
@@ -269,10 +269,7 @@ def main() -> None:
     )
     params = module.params
     try:
-        cloud = connect(
-            params["cloud"], params["clouds_file"], writable=not module.check_mode, timeout=params["api_timeout"]
-        )
-        result = run(cloud, params, module.check_mode)
+        result = run(open_cloud(params, writable=not module.check_mode), params, module.check_mode)
     except (BadCloud, Unavailable, EvacuationError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

@@ -19,10 +19,7 @@ description:
 extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
-attributes:
-  platform:
-    support: full
-    platforms: posix
+  - stackmend.openstack.logs
 options:
   faults:
     description: Ids of the faults to look for; all of them when empty.
@@ -164,15 +161,6 @@ options:
     description: How many seconds of the logs are read, back from now.
     type: float
     default: 86400
-  log_paths:
-    description: Patterns of further log files, beside those of packages, kolla and TripleO.
-    type: list
-    elements: str
-    default: []
-  log_seconds:
-    description: Seconds after which reading logs ends; what was not read is then told as a gap.
-    type: float
-    default: 120
 author:
   - The Stackmend authors (@stackmend)
 """

@@ -66,6 +66,7 @@ undone:
   elements: dict
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,7 +82,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._session impor
     ARGUMENTS,
     BadCloud,
     Cloud,
-    connect,
+    open_cloud,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._undo import CLOUD_UNDO, NOVA_UNDO
 
@@ -97,17 +98,17 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    named = (params["cloud"], params["clouds_file"])
-    clouds: list[Cloud] = []
 
-    def undo_in_cloud(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
-        # Only a journal that holds changes of API objects needs a cloud at all.
+    # Only a journal that holds changes of API objects needs a cloud at all.
+    @functools.lru_cache(maxsize=None)
+    def cloud() -> Cloud:
         try:
-            cloud = clouds[0] if clouds else connect(*named, writable=not check_mode, timeout=params["api_timeout"])
+            return open_cloud(params, writable=not module.check_mode)
         except BadCloud as error:
             raise Unavailable(str(error)) from error
-        clouds[:] = [cloud]
-        return CLOUD_UNDO[entry["kind"]](cloud, entry, check_mode)
+
+    def undo_in_cloud(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, str]:
+        return CLOUD_UNDO[entry["kind"]](cloud(), entry, check_mode)
 
     try:
         journal = Journal(params["journal_dir"], params["run_id"], params["root"])

@@ -19,10 +19,8 @@ description:
 extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
+  - stackmend.openstack.logs
 attributes:
-  platform:
-    support: full
-    platforms: posix
   action:
     description: It has an action plugin beside it, which measures by how much the host's clock is wrong.
     support: full
@@ -54,19 +52,10 @@ options:
     description: The port of nova's API.
     type: int
     default: 8774
-  log_paths:
-    description: Patterns of further log files, beside those of packages, kolla and TripleO.
-    type: list
-    elements: str
-    default: []
   log_lines:
     description: How many lines are returned at most; the newest ones, when there are more.
     type: int
     default: 5000
-  log_seconds:
-    description: Seconds after which reading logs ends; what was not read is then told as a gap.
-    type: float
-    default: 120
 author:
   - The Stackmend authors (@stackmend)
 """

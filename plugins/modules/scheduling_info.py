@@ -23,10 +23,6 @@ extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
   - stackmend.openstack.cloud
-attributes:
-  platform:
-    support: full
-    platforms: posix
 options:
   flavor:
     description: Name or id of the flavor.
@@ -150,7 +146,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._explain impor
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._scheduling_table import lines
 from ansible_collections.stackmend.openstack.plugins.module_utils._scheduling_wish import UnknownName
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, open_cloud
 
 
 def main() -> None:
@@ -169,7 +165,7 @@ def main() -> None:
     )
     given = module.params
     try:
-        cloud = connect(given["cloud"], given["clouds_file"], timeout=given["api_timeout"])
+        cloud = open_cloud(given)
         answer = explain(
             cloud,
             flavor=given["flavor"],

@@ -137,14 +137,15 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
 
 
 def main() -> None:
-    optional = {"required": False, "default": []}
     change_host(
         apply,
         {
-            "booleans": wishes({"name": {"type": "str", "required": True}, "value": {"type": "bool", "required": True}})
-            | optional,
-            "ports": wishes({"port": {"type": "int", "required": True}, "type": {"type": "str", "required": True}})
-            | optional,
+            "booleans": wishes(
+                {"name": {"type": "str", "required": True}, "value": {"type": "bool", "required": True}}, required=False
+            ),
+            "ports": wishes(
+                {"port": {"type": "int", "required": True}, "type": {"type": "str", "required": True}}, required=False
+            ),
             "restarts": {"type": "list", "elements": "str", "default": []},
         },
     )

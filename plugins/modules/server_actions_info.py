@@ -21,10 +21,6 @@ extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
   - stackmend.openstack.cloud
-attributes:
-  platform:
-    support: full
-    platforms: posix
 options:
   servers:
     description: Uuids of the servers; without any, only nova itself is looked at.
@@ -93,7 +89,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._evidence impo
     server_actions,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, connect
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, open_cloud
 
 OPTIONS: dict[str, dict[str, Any]] = {
     **ARGUMENTS,
@@ -108,7 +104,7 @@ class NoSuchServer(LookupError):
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """What nova keeps of servers, as the module returns it. Raises BadCloud and NoSuchServer."""
-    cloud = connect(params["cloud"], params["clouds_file"], timeout=params["api_timeout"])
+    cloud = open_cloud(params)
     gaps: list[dict[str, str]] = []
     services: Optional[list[dict[str, Any]]] = None
     clock: Optional[dict[str, float]] = None

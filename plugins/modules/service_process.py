@@ -220,29 +220,23 @@ def main() -> None:
     change_host(
         apply,
         {
-            "ends": {
-                **wishes(
-                    {
-                        "pid": {"type": "int", "required": True},
-                        "start": {"type": "int", "required": True},
-                        "program": {"type": "str", "default": "nova-compute"},
-                        "grace": {"type": "int", "default": 60},
-                    }
-                ),
-                "required": False,
-                "default": [],
-            },
-            "restarts": {
-                **wishes(
-                    {
-                        "unit": {"type": "str", "required": True},
-                        "pid": {"type": "int", "required": True},
-                        "start": {"type": "int", "required": True},
-                    }
-                ),
-                "required": False,
-                "default": [],
-            },
+            "ends": wishes(
+                {
+                    "pid": {"type": "int", "required": True},
+                    "start": {"type": "int", "required": True},
+                    "program": {"type": "str", "default": "nova-compute"},
+                    "grace": {"type": "int", "default": 60},
+                },
+                required=False,
+            ),
+            "restarts": wishes(
+                {
+                    "unit": {"type": "str", "required": True},
+                    "pid": {"type": "int", "required": True},
+                    "start": {"type": "int", "required": True},
+                },
+                required=False,
+            ),
         },
     )
 

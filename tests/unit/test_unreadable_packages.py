@@ -10,11 +10,16 @@ import os
 import stat
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import unreadable_packages as reader
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._interpreter import ask, isolated
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._interpreter import (
+    ProgramFailed,
+    ask,
+    isolated,
+)
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 from ansible_collections.stackmend.openstack.plugins.modules import file_modes
@@ -42,8 +47,19 @@ def packages(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def interpreter() -> str:
+    """A Python that the user nobody can really start; a virtual environment may be in somebody's closed directory."""
+    choices = (sys.executable, "/usr/bin/python3")
+    for choice in choices:
+        with suppress(ProgramFailed):
+            ask(isolated([choice], "print('{}')"), {}, user="nobody", seconds=30)
+            return choice
+    pytest.skip(f"the user nobody can start none of {', '.join(choices)}")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can look as somebody else")
-def test_what_nobody_can_read_is_found(packages: Path) -> None:
+def test_what_nobody_can_read_is_found(packages: Path, interpreter: str) -> None:
     (packages / "six.py").chmod(0o600)
     (packages / "a.dist-info/METADATA").chmod(0o640)
     (packages / "nova/__pycache__/conf.pyc").chmod(0o600)
@@ -51,7 +67,7 @@ def test_what_nobody_can_read_is_found(packages: Path) -> None:
     (packages / "b/deep/x.py").chmod(0o600)
     (packages / "gone.py").symlink_to("/nonexistent")
     request = {"limit": 10, "files": reader._READ_FILES, "paths": [str(packages)]}
-    answer = ask(isolated([sys.executable], reader._WALK), request, user="nobody", seconds=30)
+    answer = ask(isolated([interpreter], reader._WALK), request, user="nobody", seconds=30)
     assert sorted(path for path, _root in answer["found"]) == [
         str(packages / name) for name in ("a.dist-info/METADATA", "b", "six.py")
     ]

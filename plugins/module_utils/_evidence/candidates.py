@@ -43,12 +43,7 @@ def read(cloud: Cloud, reader: Callable[[str], Any]) -> dict[str, Any]:
             known[query] = bool(document["allocation_requests"])
         candidates[server["id"]] = any(known[query] for query in queries)
         traits.update(trait for wanted in wishes for trait in (*wanted["required"], *wanted["forbidden"]))
-    with_trait = {}
-    for trait in sorted(traits):
-        answer = cloud.request("GET", "placement", f"/resource_providers?required={trait}", microversion=version)
-        # A trait that placement has never heard of is a bad request: nobody has it.
-        with_trait[trait] = [row["uuid"] for row in answer.json()["resource_providers"]] if answer.ok else []
-    return {"candidates": candidates, "with_trait": with_trait}
+    return {"candidates": candidates, "with_trait": placement.with_traits(cloud, sorted(traits))}
 
 
 def _query(wanted: Mapping[str, Any], aggregate: str) -> str:

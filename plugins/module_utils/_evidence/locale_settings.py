@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
 from .._model import Unavailable
-from . import services
+from . import _commands, services
 from ._tree import Tree
 
 # What decides how Python encodes what it prints (PEP 538, PEP 540; FAULTS.md F03). Nothing else is kept of an environment.
@@ -33,7 +33,6 @@ CREDENTIAL_FILES = (
 _PROGRAMS = ("openstack", "nova", "glance", "nova-manage", "keystone-manage", "glance-manage", "placement-manage")
 _DIRECTORIES = ("/usr/bin", "/usr/local/bin", "/opt/*/bin", "/openstack/venvs/*/bin", "/var/lib/kolla/venv/bin")
 _PROBE = "import sys; sys.stdout.write(u'\\u5982\\n'); sys.stdout.flush()"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The second: PYTHONIOENCODING names no encoding at all.
 ENCODING_ERRORS = ("UnicodeEncodeError", "LookupError")
 SECONDS = 20.0
@@ -184,7 +183,7 @@ def _probe(python: str, environment: Mapping[str, Any]) -> str:
         try:
             run = subprocess.run(
                 [python, "-B", "-c", _PROBE],
-                env={"PATH": _PATH, "HOME": "/nonexistent", **variables},
+                env={"PATH": _commands.LOCAL_PATH, "HOME": "/nonexistent", **variables},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -214,15 +213,6 @@ def _installed() -> list[str]:
 
 def _locale(argument: str, value: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(
-            ["locale", argument],
-            env={"PATH": _PATH, "LC_ALL": value},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-        )
+        return _commands.run(["locale", argument], SECONDS, _commands.LOCAL_PATH, value)
     except (OSError, subprocess.SubprocessError) as error:
         raise Unavailable(f"the locales of the host could not be listed: {error}") from error

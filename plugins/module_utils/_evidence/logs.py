@@ -61,31 +61,46 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"matches": matches, "gaps": logs.gaps, "read": logs.read}
 
 
+class _Newest:
+    """Counts lines and keeps the newest of them."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.count = 0
+        # (time, number, file, service, text); the number keeps lines of one moment in order
+        self._heap: list[tuple[float, int, str, str, str]] = []
+
+    def add(self, path: str, service: str, line: Line, text: str) -> None:
+        self.count += 1
+        entry = (line.when or 0.0, self.count, path, service, text)
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def kept(self) -> list[tuple[str, str, Optional[float], str]]:
+        """(file, service, time or None, text) of each, by time."""
+        return [(path, service, when or None, text) for when, _number, path, service, text in sorted(self._heap)]
+
+
 class _Matches:
     """The lines of one signature: all are counted, the newest are kept."""
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
-        self._count = 0
         self._first: Optional[float] = None
         self._last: Optional[float] = None
         self._values: dict[str, None] = {}
         self._servers: dict[str, None] = {}
-        # (time, number, file, service, text); the number keeps lines of one moment in order
-        self._newest: list[tuple[float, int, str, str, str]] = []
+        self._newest = _Newest(SAMPLES)
 
     def add(self, value: str, path: str, service: str, line: Line, text: str) -> None:
-        self._count += 1
         if line.when is not None:
             self._first = line.when if self._first is None else min(self._first, line.when)
             self._last = line.when if self._last is None else max(self._last, line.when)
         _remember(self._values, value)
         _remember(self._servers, server_of(text))
-        entry = (line.when or 0.0, self._count, path, service, text)
-        if len(self._newest) < SAMPLES:
-            heapq.heappush(self._newest, entry)
-        else:
-            heapq.heappushpop(self._newest, entry)
+        self._newest.add(path, service, line, text)
 
     def told(self) -> dict[str, Any]:
         return {
@@ -94,14 +109,12 @@ class _Matches:
             "reference": self._signature.reference,
             "meaning": self._signature.meaning,
             "certainty": self._signature.certainty,
-            "count": self._count,
+            "count": self._newest.count,
             "first": told(self._first),
             "last": told(self._last),
             "values": [shown(value) for value in self._values],
             "servers": list(self._servers),
-            "lines": [
-                _told(path, service, when or None, text) for when, _n, path, service, text in sorted(self._newest)
-            ],
+            "lines": [_told(*kept) for kept in self._newest.kept()],
         }
 
 
@@ -133,9 +146,8 @@ def follow(
     options = options or {}
     prefilter = Prefilter(identifier.encode() for identifier in ids if identifier)
     logs = Logs(tree, lambda _service: prefilter, Window(since, until), limits_of(options))
-    most = int(options.get("log_lines") or LINES)
-    newest: list[tuple[float, int, str, str, str]] = []
-    count = counted = 0
+    newest = _Newest(int(options.get("log_lines") or LINES))
+    counted = 0
     for path, service, line in logs.lines((*PATHS, *(options.get("log_paths") or ()))):
         if line.again:
             continue
@@ -143,24 +155,19 @@ def follow(
         if passed_over(text):
             counted += 1
             continue
-        count += 1
-        entry = (line.when or 0.0, count, path, service, text)
-        if len(newest) < most:
-            heapq.heappush(newest, entry)
-        else:
-            heapq.heappushpop(newest, entry)
+        newest.add(path, service, line, text)
     wanted = sorted(literal.decode() for literal in prefilter.literals)
     lines = [
         {
             "ids": [identifier for identifier in wanted if identifier in text],
             "logger": head(text).logger,
-            **_told(path, service, when or None, text),
+            **_told(path, service, when, text),
         }
-        for when, _n, path, service, text in sorted(newest)
+        for path, service, when, text in newest.kept()
     ]
     return {
         "lines": lines,
-        "left_out": count - len(lines),
+        "left_out": newest.count - len(lines),
         "passed_over": counted,
         "services": sorted(logs.services),
         "gaps": logs.gaps,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .._model import Unavailable
+from . import _commands
 from ._tree import Tree
 
 SECONDS = 20.0
@@ -97,16 +98,7 @@ def parse_route(family: str, line: str) -> dict[str, Any]:
 def said(command: list[str]) -> str:
     """The output of a command that has to succeed. Raises Unavailable."""
     try:
-        run = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-        )
+        run = _commands.run(command, SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
         raise Unavailable(f"the network could not be asked by {' '.join(command)}: {error}") from error
     if run.returncode:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._model import Unavailable
@@ -57,6 +57,17 @@ def providers(cloud: Cloud) -> tuple[dict[str, dict[str, Any]], list[str]]:
         row["uuid"]: {"name": row["name"], "root": row["root_provider_uuid"], "parent": row["parent_provider_uuid"]}
         for row in rows
     }, [row["uuid"] for row in sharing]
+
+
+def with_traits(cloud: Cloud, traits: Iterable[str]) -> dict[str, list[str]]:
+    """{trait: [provider that has it]}, one request a trait."""
+    version = version_of(cloud)
+    found = {}
+    for trait in traits:
+        answer = cloud.request("GET", "placement", f"/resource_providers?required={trait}", microversion=version)
+        # A trait that placement has never heard of is a bad request: nobody has it.
+        found[trait] = [row["uuid"] for row in answer.json()["resource_providers"]] if answer.ok else []
+    return found
 
 
 def version_of(cloud: Cloud) -> str:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
-from . import services
+from . import _commands, services
 from ._tree import Tree
 
 SECONDS = 20.0
@@ -41,7 +41,6 @@ _DENIAL = re.compile(
     r".*?scontext=\S*?:(\w+_t)\b.*?tcontext=\S*?:(\w+_t)\b"
 )
 _PORT_ARGUMENT = re.compile(r"^(?:--port|--bind|-b|--http-socket|--http|--https|--https-socket|--socket)$")
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,16 +94,7 @@ def booleans(names: Iterable[str]) -> dict[str, bool]:
 def said(command: list[str]) -> str:
     """The output of a command; "" where it is not there or fails."""
     try:
-        run = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-            env={"PATH": PATH, "LC_ALL": "C"},
-        )
+        run = _commands.run(command, SECONDS, _commands.LOCAL_PATH)
     except (OSError, subprocess.SubprocessError):
         return ""
     return run.stdout if run.returncode == 0 else ""

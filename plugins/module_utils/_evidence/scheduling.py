@@ -60,9 +60,10 @@ def read(
             _limit(setup),
         )
     first = sorted(own | {OWNER})
+    traits = [*first, *sorted(others - set(first))][:MOST_TRAITS]
     return {
         "candidates": found,
-        "with_trait": with_traits(cloud, [*first, *sorted(others - set(first))]),
+        "with_trait": placement.with_traits(cloud, traits),
         "members": members_of,
         "shared": {uuid: sharers(cloud, uuid) for uuid in seen["placement"]["sharing"]},
         "known_traits": known,
@@ -144,17 +145,6 @@ def query(
     if in_tree:
         parts.append(("in_tree", in_tree))
     return urlencode(parts)
-
-
-def with_traits(cloud: Cloud, traits: Sequence[str]) -> dict[str, list[str]]:
-    """{trait: [provider that has it]}, one request a trait, for the first MOST_TRAITS of them."""
-    version = placement.version_of(cloud)
-    found = {}
-    for trait in traits[:MOST_TRAITS]:
-        answer = cloud.request("GET", "placement", f"/resource_providers?required={trait}", microversion=version)
-        # A trait that placement has never heard of is a bad request: nobody has it.
-        found[trait] = [row["uuid"] for row in answer.json()["resource_providers"]] if answer.ok else []
-    return found
 
 
 def known_traits(cloud: Cloud) -> list[str]:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._model import Unavailable
-from . import services
+from . import _commands, services
 from ._interpreter import ProgramFailed, ask, isolated
 from ._tree import Tree
 
@@ -256,16 +256,7 @@ def _states(units: Iterable[str]) -> dict[str, str]:
 
 def _said(command: list[str]) -> str:
     try:
-        run = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-        )
+        run = _commands.run(command, SECONDS)
     except (OSError, subprocess.SubprocessError):
         return ""
     return run.stdout
