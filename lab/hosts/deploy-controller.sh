@@ -37,7 +37,7 @@ Description=OpenStack Placement API
 
 [Service]
 User=nova
-ExecStart=/usr/bin/placement-api --host 127.0.0.1 --port 8778
+ExecStart=/usr/bin/placement-api --host 0.0.0.0 --port 8778
 Restart=on-failure
 
 [Install]

@@ -142,7 +142,7 @@ def _consumers(hosts: Hosts) -> int:
 
 
 def _wait_for(hosts: Hosts, consumers: int) -> None:
-    until = time.monotonic() + 150
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         if _consumers(hosts) >= consumers:
             return
