@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,9 @@ class Hosts:
                 break
         _podman("network", "rm", "--force", self.prefix, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
+        # the next set of this prefix is another network, and its hosts are others
+        self.__dict__.pop("_subnet", None)
+        shutil.rmtree(self.__dict__.pop("_sockets", ""), ignore_errors=True)
 
     def status(self) -> dict[str, str]:
         """The state of each host as podman says it: running, exited, absent."""
@@ -281,20 +285,36 @@ class Hosts:
 
     def addresses(self) -> dict[str, str]:
         """The address of each host in the set's own network."""
+        return {name: str(self._subnet[member.number]) for name, member in self.members.items()}
+
+    @cached_property
+    def _subnet(self) -> ipaddress.IPv4Network:
         network = json.loads(_podman("network", "inspect", self.prefix).stdout)[0]
-        subnet = ipaddress.ip_network(network["subnets"][0]["subnet"])
-        return {name: str(subnet[member.number]) for name, member in self.members.items()}
+        return ipaddress.IPv4Network(network["subnets"][0]["subnet"])
 
     def ssh(
-        self, host: str, argv: Sequence[str], *, user: str = "root", input: str = "", timeout: float = 120
+        self,
+        host: str,
+        argv: Sequence[str],
+        *,
+        user: str = "root",
+        input: str = "",
+        timeout: float = 120,
+        new_session: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command on a host over ssh, as root or by runuser as another user; never raises for its status."""
+        """Run a command on a host over ssh, as root or by runuser as another user; never raises for its status.
+
+        new_session: log in for it. Otherwise a connection that is there is used again: to make one takes longer than most of
+        what is asked over it.
+        """
         self.container(host)
         command = list(argv) if user == "root" else ["runuser", "-u", user, "--", *argv]
+        path = "none" if new_session else f"{self._sockets}/%C"
         return subprocess.run(
             [
                 *("ssh", "-i", str(self.key), "-o", f"UserKnownHostsFile={self.known_hosts}", "-F", "none"),
                 *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes"),
+                *("-o", "ControlMaster=auto", "-o", f"ControlPath={path}", "-o", "ControlPersist=60"),
                 f"root@{self.addresses()[host]}",
                 shlex.join(command),
             ],
@@ -303,6 +323,11 @@ class Hosts:
             text=True,
             timeout=timeout,
         )
+
+    @cached_property
+    def _sockets(self) -> str:
+        """Where connections are kept, by a path that is short enough for a socket."""
+        return tempfile.mkdtemp(prefix="stackmend-ssh-")
 
     def must(self, host: str, argv: Sequence[str], *, user: str = "root", input: str = "") -> str:
         """The output of a command that has to succeed; HostsError with what it said otherwise."""

@@ -42,7 +42,8 @@ def mend(hosts: Hosts) -> None:
 def symptom(hosts: Hosts) -> str | None:
     """What nova-manage says when it lists the cells in a new session, and in a login shell."""
     for shell in (["sh", "-c"], ["bash", "-lc"]):
-        done = hosts.ssh(HOST, [*shell, "nova-manage cell_v2 list_cells 2>&1"], user="nova")
+        command = [*shell, "nova-manage cell_v2 list_cells 2>&1"]
+        done = hosts.ssh(HOST, command, user="nova", new_session=True)
         if done.returncode:
             said = (done.stdout + done.stderr).strip().splitlines()
             return next((line for line in said if "Error" in line), said[-1] if said else f"exit {done.returncode}")
