@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from .._model import Unavailable
+from .._numbers import whole
 from . import _oslo_files, compute, oslo_config, services
 from ._tree import Tree
 
@@ -108,7 +109,7 @@ def _places(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "path": path,
         "cache": os.path.join(path, name),
-        "reserved": int(reserved) << 20 if reserved.isdigit() else 0,
+        "reserved": (whole(reserved) or 0) << 20,
     }
 
 
