@@ -528,7 +528,7 @@ def nft_text(source: str, first: int, last: int) -> str:
 
 def insert_iptables_line(text: str, line: str, verdict: Verdict) -> str:
     """A file for iptables-restore with a line before the rule that decided, or at the end of the chain whose policy did."""
-    lines = list(io.StringIO(text))
+    lines = list(io.StringIO(text, newline="\n"))
     if verdict.rule is not None:
         at = verdict.rule["line"]
     else:
