@@ -116,3 +116,23 @@ def test_any_bytes_are_a_disk(content: bytes) -> None:
 def test_a_fifo_among_the_disks_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "console")
     assert instances_disk.backing_files(str(tmp_path)) == set()
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        ("systemd-1 /mnt autofs rw 0 0\nnas:/x /mnt nfs4 rw 0 0\n", "nfs4"),
+        ("/dev/sda1 / ext4 rw 0 0\nnas:/x /mnt\\040a nfs4 rw 0 0\n", "ext4"),
+        ("/dev/sda1 / ext4 rw 0 0\n#nas:/x /mnt nfs4 rw 0 0\n", "ext4"),
+    ],
+)
+def test_the_file_system_on_top_counts(tmp_path: Path, table: str, kind: str) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/fstab").write_text(table)
+    assert compute.filesystem(Tree(str(tmp_path)), "/mnt/instances") == kind
+
+
+@pytest.mark.parametrize(("offset", "name"), [((1 << 64) - 1, b""), (1 << 44, b""), (20, b"a\0b")])
+def test_a_head_that_a_server_wrote_leads_nowhere(tmp_path: Path, offset: int, name: bytes) -> None:
+    (tmp_path / "disk").write_bytes(b"QFI\xfb" + struct.pack(">IQI", 3, offset, len(name)) + name)
+    assert instances_disk.backing_files(str(tmp_path)) == set()
