@@ -14,15 +14,15 @@ from datetime import timedelta
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("STACKMEND_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("STACKMEND_EXAMPLES", "100"))
 _CHECKS = [HealthCheck.too_slow]
 SETTINGS = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=_CHECKS)
 # For what starts a program each time.
 FEW = settings(max_examples=max(20, EXAMPLES // 10), deadline=None, suppress_health_check=_CHECKS)
 # A reader that takes steps by the square of the length needs minutes for LONG characters; by the length, a fraction of a second.
-LONG = 128 << 10
+LONG = 64 << 10
 LONG_SETTINGS = settings(
-    max_examples=max(20, EXAMPLES // 10), deadline=timedelta(seconds=10), suppress_health_check=_CHECKS
+    max_examples=max(10, EXAMPLES // 10), deadline=timedelta(seconds=20), suppress_health_check=_CHECKS
 )
 
 # As Tree.read_text gives them: no NUL, and a surrogate for each byte that is not UTF-8.
