@@ -15,6 +15,7 @@ from ._evidence import firewall
 from ._evidence._tree import Tree
 from ._firewall import Connection, RuleSet, Verdict
 from ._model import ChangeFailed, Unavailable
+from ._numbers import whole
 
 Wish = Mapping[str, Any]
 _ROUNDS = 4
@@ -164,8 +165,8 @@ def _handle(entry: Mapping[str, Any]) -> Optional[int]:
         return None  # the chain is gone
     for line in listing.splitlines():
         text, _hash, handle = line.partition(" # handle ")
-        if text.strip() == entry["rule"] and handle.strip().isdigit():
-            return int(handle)
+        if text.strip() == entry["rule"] and whole(handle.strip()) is not None:
+            return whole(handle.strip())
     return None
 
 

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from typing import Optional
 
-from ._evidence.locale_settings import assignments
+from ._evidence.locale_settings import TOKEN, assignments
 
 
 def value_in(text: str, name: str) -> Optional[str]:
@@ -28,12 +29,13 @@ def with_value(text: str, name: str, value: Optional[str]) -> str:
     Other words of an `export` line stay; a line that holds nothing else goes. Of a variable that is set more than once
     only one line is left.
     """
-    lines = text.splitlines(keepends=True)
-    numbers = [number for number, variable, _value in assignments(text) if variable == name]
-    for number in numbers:
-        keep = value is not None and number == numbers[-1]
+    lines = list(io.StringIO(text, newline="\n"))
+    places = [(number, given) for number, variable, given in assignments(text) if variable == name]
+    for number, given in places:
+        keep = value is not None and given is not None and number == places[-1][0]
         lines[number - 1] = _edited(lines[number - 1], name, value if keep else None)
-    if value is not None and not numbers:
+    if value is not None and value_in("".join(lines), name) != value:
+        # Nowhere yet, or in a line that sets it more than once: what stands last counts.
         if lines and not lines[-1].endswith("\n"):
             lines[-1] += "\n"
         lines.append(f"{name}={shlex.quote(value)}\n")
@@ -41,8 +43,21 @@ def with_value(text: str, name: str, value: Optional[str]) -> str:
 
 
 def _edited(line: str, name: str, value: Optional[str]) -> str:
-    assignment = rf"(?<![\w]){name}(?:=(?:\"[^\"]*\"|'[^']*'|[^\s;#]*))?(?=[\s;]|$)"
+    position = 0
+    while position < len(line):
+        token = TOKEN.match(line, position)
+        if token is None:
+            return line
+        position = token.end()
+        if (token["word"] or "").partition("=")[0] == name:
+            break
+    else:
+        return line
     if value is not None:
-        return re.sub(assignment, lambda _match: f"{name}={shlex.quote(value)}", line, count=1)
-    rest = re.sub(assignment + r"[ \t]*(;[ \t]*)?", "", line, count=1)
-    return "" if re.fullmatch(r"(export|unset)?[\s;]*(#.*)?", rest.strip()) else rest
+        return f"{line[: token.start()]}{name}={shlex.quote(value)}{line[position:]}"
+    before = line[: token.start()]
+    alone = not before.strip() or before.rstrip().endswith(";")
+    rest = before + re.sub(r"^[ \t]*(;[ \t]*)?" if alone else r"^[ \t]*", "", line[position:])
+    # Without a name, export would print every variable.
+    rest = re.sub(r"(^|;)[ \t]*(?:export|unset)[ \t]*(?:;[ \t]*|(?=#)|$)", r"\1", rest)
+    return "" if re.fullmatch(r"[\s;]*(#.*)?", rest.strip()) else rest

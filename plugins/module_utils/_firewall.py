@@ -15,17 +15,19 @@ Rules that cannot decide about a new TCP connection from another host are left o
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import json
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ._model import Unavailable
+from ._numbers import whole
 
 RuleSet = Mapping[str, Any]
 ANY_PORT = (0, 65535)
+_SERVICES = {"ssh": 22, "http": 80, "https": 443}
 
 
 class Connection(NamedTuple):
@@ -58,7 +60,7 @@ def judge(rules: RuleSet, connection: Connection) -> Verdict:
     base = rules["chains"].get(rules["base"])
     if base is None:
         return Verdict("accept", rules["base"], None)
-    decided = _walk(rules["chains"], rules["base"], connection, 0)
+    decided = _walk(rules["chains"], rules["base"], connection, 0, set())
     return decided or Verdict("drop" if base["policy"] == "DROP" else "accept", rules["base"], None)
 
 
@@ -76,7 +78,10 @@ def first_obstacle(all_rules: Iterable[RuleSet], connection: Connection) -> Opti
     return None
 
 
-def _walk(chains: Mapping[str, Any], name: str, connection: Connection, depth: int) -> Optional[Verdict]:
+def _walk(
+    chains: Mapping[str, Any], name: str, connection: Connection, depth: int, passed: set[str]
+) -> Optional[Verdict]:
+    """What a chain decides. passed: chains known to decide nothing, so that each is gone through once."""
     if depth > 32:
         return Verdict("unsure", name, None)
     for rule in chains[name]["rules"]:
@@ -85,9 +90,10 @@ def _walk(chains: Mapping[str, Any], name: str, connection: Connection, depth: i
             continue
         target = rule["target"]
         if target in chains:
-            decided = _walk(chains, target, connection, depth + 1)
+            decided = None if target in passed else _walk(chains, target, connection, depth + 1, passed)
             if decided is not None:
                 return decided if matched else Verdict("unsure", name, rule)
+            passed.add(target)
             if not rule["goto"]:
                 continue
             target = "RETURN"
@@ -117,7 +123,10 @@ def _match(match: Mapping[str, Any], connection: Connection) -> Optional[bool]:
         return any(first <= connection.port <= last for first, last in values)
     if what in ("source", "destination"):
         address = connection.source if what == "source" else connection.destination
-        return any(_within(ipaddress.ip_address(address), value) for value in values) if address else None
+        try:
+            return any(_within(ipaddress.ip_address(address), value) for value in values) if address else None
+        except ValueError:
+            return None  # a name, or a mask with holes
     if what == "interface" and connection.interface:
         return any(re.fullmatch(re.escape(value).replace(r"\+", ".*"), connection.interface) for value in values)
     return None
@@ -127,7 +136,7 @@ def _within(address: Any, value: str) -> bool:
     first, dash, last = value.partition("-")
     if dash:
         ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
-        return bool(ends[0].version == address.version and ends[0] <= address <= ends[1])
+        return bool({end.version for end in ends} == {address.version} and ends[0] <= address <= ends[1])
     return address in ipaddress.ip_network(value, strict=False)
 
 
@@ -165,8 +174,16 @@ _PASSING = frozenset(
     ]
 )
 _STATES = ("--ctstate", "--state")
-_IGNORED = ("--comment", "--reject-with", "--log-prefix", "--log-level", "--dst-type")
-_RULE = re.compile(r"^(?:\[\d+:\d+\]\s+)?-A\s")
+_IGNORED = ("--comment", "--log-prefix", "--log-level")
+# Whatever the value of these looks like, "--comment -j" has one.
+_WITH_VALUE = frozenset(
+    ["-m", "--match", "-j", "--jump", "-g", "--goto", "-p", "--protocol", "--reject-with", *_IGNORED]
+)
+_ALL_FLAGS = frozenset(["SYN", "ACK", "FIN", "RST", "URG", "PSH"])
+_RULE = re.compile(r"^(?:\[\d+:\d+\][ \t]+)?-A[ \t]")
+# iptables/xshared.c, add_param_to_argv: blanks end a word, double quotes hold it together, a backslash counts within them only.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_WORD = re.compile(rf'(?:[^ \t"]|{_QUOTED.pattern})+')
 
 
 def parse_iptables(text: str, tool: str = "iptables") -> dict[str, Any]:
@@ -177,30 +194,46 @@ def parse_iptables(text: str, tool: str = "iptables") -> dict[str, Any]:
     table = ""
     chains: dict[str, dict[str, Any]] = {}
     numbers: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text.split("\n")):
         line = line.strip()
         if line.startswith("*"):
             table = line[1:]
         elif table != "filter":
             continue
         elif line.startswith(":"):
-            name, policy = line[1:].split()[:2]
+            name, policy = [*line[1:].split(), "", ""][:2]
+            if not policy:
+                raise Unavailable(f"line {number + 1} of the rules of {tool} cannot be read: {line}")
             chains[name] = {"policy": "" if policy == "-" else policy, "rules": []}
         elif _RULE.match(line):
-            try:
-                words = shlex.split(line)
-            except ValueError:
-                raise Unavailable(f"line {number + 1} of the rules of {tool} cannot be read: {line}") from None
-            words = words[words.index("-A") :]
+            shown = _RULE.sub("-A ", line)
+            words = _iptables_split(shown)
+            if len(words) < 2:
+                raise Unavailable(f"line {number + 1} of the rules of {tool} cannot be read: {line}")
             chain = words[1]
             numbers[chain] = numbers.get(chain, 0) + 1
             rule = _iptables_rule(words[2:])
             if rule is not None:
-                shown = _RULE.sub("-A ", line)
                 chains.setdefault(chain, {"policy": "", "rules": []})["rules"].append(
                     {"place": numbers[chain], "line": number, "text": shown, **rule}
                 )
     return {"tool": tool, "table": ["filter"], "base": "INPUT", "chains": chains}
+
+
+def _iptables_split(line: str) -> list[str]:
+    """The words of a line of iptables-save; none where a quote is not closed."""
+    words = []
+    position = 0
+    while position < len(line):
+        if line[position] in " \t":
+            position += 1
+            continue
+        word = _WORD.match(line, position)
+        if word is None:
+            return []
+        words.append(_QUOTED.sub(lambda quoted: re.sub(r"\\(.)", r"\1", quoted[1]), word[0]))
+        position = word.end()
+    return words
 
 
 def _iptables_rule(words: Sequence[str]) -> Optional[dict[str, Any]]:
@@ -213,12 +246,14 @@ def _iptables_rule(words: Sequence[str]) -> Optional[dict[str, Any]]:
         if option == "!":
             negated = True
             continue
-        value = waiting.pop(0) if waiting and not waiting[0].startswith("-") and waiting[0] != "!" else ""
+        value = ""
+        if waiting and (option in _WITH_VALUE or not (waiting[0].startswith("-") or waiting[0] == "!")):
+            value = waiting.pop(0)
         match = {"what": "?", "values": [], "not": negated}
-        if option in ("-j", "-g"):
-            rule["target"], rule["goto"] = value, option == "-g"
+        if option in ("-j", "--jump", "-g", "--goto"):
+            rule["target"], rule["goto"] = value, option in ("-g", "--goto")
         elif option in ("-p", "--protocol"):
-            if (value in ("tcp", "6", "all")) is negated:
+            if (value.lower() in ("tcp", "6", "all", "0")) is negated:
                 return None
         elif option in ("-i", "--in-interface"):
             if value == "lo" and not negated:
@@ -228,18 +263,22 @@ def _iptables_rule(words: Sequence[str]) -> Optional[dict[str, Any]]:
         elif option in _STATES:
             if ("NEW" in value.split(",")) is negated:
                 return None
+        elif option == "--dst-type":
+            if ("LOCAL" in value.split(",")) is negated:  # what comes in for this host, and for nobody else
+                return None
         elif option.startswith("--physdev"):
             return None  # what comes in by a bridge's port, as guests' packets do
-        elif option in ("-s", "--source", "-d", "--destination", "--src-range", "--dst-range"):
+        elif option in ("-s", "--source", "--src", "-d", "--destination", "--dst", "--src-range", "--dst-range"):
             what = "source" if option.startswith(("-s", "--s")) else "destination"
             rule["matches"].append({**match, "what": what, "values": value.split(",")})
         elif option in ("--dport", "--destination-port", "--dports", "--destination-ports"):
-            rule["matches"].append({**match, "what": "port", "values": _ports(value)})
+            ports = _ports(value)
+            rule["matches"].append({**match, "what": "port", "values": ports} if ports else match)
         elif option == "--reject-with":
             rule["refusal"] = value
         elif option == "--tcp-flags":
-            flags = waiting.pop(0) if waiting else ""
-            if ("SYN" in flags.split(",")) is negated or (not negated and "ACK" in flags.split(",")):
+            seen, wanted = _flags(value), _flags(waiting.pop(0) if waiting else "")
+            if (seen & {"SYN"} == wanted) is negated:
                 return None
         elif option in ("-m", "--match", "--syn", *_IGNORED):
             if option == "--syn" and negated:
@@ -254,12 +293,20 @@ def _iptables_rule(words: Sequence[str]) -> Optional[dict[str, Any]]:
     return rule
 
 
+def _flags(value: str) -> frozenset[str]:
+    return _ALL_FLAGS if value == "ALL" else frozenset(value.split(",")) - {"NONE"}
+
+
 def _ports(value: str) -> list[list[int]]:
+    """Ranges of ports; none where one has a name that is not known here."""
     ranges = []
     for part in value.split(","):
         first, colon, last = part.partition(":")
-        low = int(first) if first.isdigit() else 0
-        ranges.append([low, (int(last) if last.isdigit() else ANY_PORT[1]) if colon else low])
+        low = _SERVICES.get(first, whole(first)) if first or not colon else 0
+        high = (_SERVICES.get(last, whole(last)) if last else ANY_PORT[1]) if colon else low
+        if low is None or high is None:
+            return []
+        ranges.append([low, high])
     return ranges
 
 
@@ -274,7 +321,7 @@ def parse_nft(document: str, without: Iterable[tuple[str, str]] = ()) -> list[di
     try:
         objects = json.loads(document or '{"nftables": []}')["nftables"]
         return _nft_rule_sets(objects, set(without))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError) as error:
         raise Unavailable(f"nft's list of its rules cannot be read ({type(error).__name__})") from error
 
 
@@ -336,7 +383,7 @@ def _nft_rules(body: Mapping[str, Any], sets: Mapping[str, Any]) -> list[dict[st
 
 
 def _nft_rule(text: str, matches: list[dict[str, Any]], target: str) -> dict[str, Any]:
-    return {"text": text, "target": target, "goto": False, "refusal": "", "matches": list(matches)}
+    return {"text": text, "target": str(target), "goto": False, "refusal": "", "matches": list(matches)}
 
 
 def _nft_verdict_map(text: str, matches: list[dict[str, Any]], value: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -393,15 +440,15 @@ def _nft_values(right: Any, sets: Mapping[str, Any]) -> Optional[list[Any]]:
     if right is None:
         return None
     values = right if isinstance(right, list) else [right]
-    return [value["elem"]["val"] if isinstance(value, Mapping) and "elem" in value else value for value in values]
-
-
-_SERVICES = {"ssh": 22, "http": 80, "https": 443}
+    values = [value["elem"]["val"] if isinstance(value, Mapping) and "elem" in value else value for value in values]
+    # Flags and tuples cannot be judged as the values that they are made of.
+    known = all(not isinstance(value, Mapping) or "prefix" in value or "range" in value for value in values)
+    return values if known else None
 
 
 def _nft_port(value: Any) -> list[int]:
-    ends = value["range"] if isinstance(value, Mapping) else [value, value]
-    return [end if isinstance(end, int) else _SERVICES.get(end, -1) for end in ends]
+    first, last = value["range"] if isinstance(value, Mapping) else [value, value]
+    return [end if isinstance(end, int) else _SERVICES.get(end, -1) for end in (first, last)]
 
 
 def _nft_address(value: Any) -> str:
@@ -430,7 +477,7 @@ def with_nft_texts(all_rules: Iterable[dict[str, Any]], listing: str) -> list[di
             inside.append(text.strip()[:-1].strip())
         elif text.strip() == "}" and inside:
             inside.pop()
-        elif len(inside) == 2 and handle.strip().isdigit():
+        elif len(inside) == 2 and whole(handle.strip()) is not None:
             texts[(inside[0], inside[1], int(handle))] = _COUNTED.sub("", text.strip())
     all_rules = list(all_rules)
     for rules in all_rules:
@@ -481,12 +528,15 @@ def nft_text(source: str, first: int, last: int) -> str:
 
 def insert_iptables_line(text: str, line: str, verdict: Verdict) -> str:
     """A file for iptables-restore with a line before the rule that decided, or at the end of the chain whose policy did."""
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline="\n"))
     if verdict.rule is not None:
         at = verdict.rule["line"]
     else:
         table = next(number for number, entry in enumerate(lines) if entry.strip() == "*filter")
-        at = next(number for number, entry in enumerate(lines) if number > table and entry.strip() == "COMMIT")
+        ends = (number for number, entry in enumerate(lines) if number > table and entry.strip() == "COMMIT")
+        at = next(ends, len(lines))
+        if at == len(lines):
+            raise Unavailable("the table filter in a file of rules has no COMMIT at its end, so it cannot be loaded")
     return "".join([*lines[:at], line + "\n", *lines[at:]])
 
 

@@ -15,14 +15,16 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
+from ._numbers import whole
+
 # memcached's own (memcached.c, settings_init)
 DEFAULT_LIMIT = 1024
 STYLES = ("arguments", "environment")
 
 # -c 1024, -c1024, --conn-limit=1024, --conn-limit 1024, after a blank, a quote or at the beginning of a line
-_ARGUMENT = re.compile(r"(?:(?<=^)|(?<=[\s\"']))(-c\s*|--conn-limit[=\s]\s*)(\d+)(?=[\s\"']|$)")
+_ARGUMENT = re.compile(r"(?:(?<=^)|(?<=[\s\"']))(-c\s*|--conn-limit[=\s]\s*)([0-9]{1,9})(?=[\s\"']|$)")
 _OPTIONS = re.compile(r"^\s*(?:export\s+)?OPTIONS\s*=", re.MULTILINE)
-_MAXCONN = re.compile(r"^(\s*(?:export\s+)?MAXCONN\s*=\s*[\"']?)(\d+)")
+_MAXCONN = re.compile(r"^(\s*(?:export\s+)?MAXCONN\s*=\s*[\"']?)([0-9]{1,9})(?![0-9])")
 
 
 class _Place(NamedTuple):
@@ -84,8 +86,7 @@ def limit_of(arguments: Sequence[str]) -> int:
             value = arguments[number + 1]
         elif word.startswith("--conn-limit="):
             value = word[13:]
-        elif re.fullmatch(r"-c\d+", word):
+        elif re.fullmatch(r"-c[0-9]+", word):
             value = word[2:]
-        if value.isdigit():
-            limit = int(value)
+        limit = whole(value) or limit
     return limit

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from ._evidence._tree import Tree
 from ._model import ChangeFailed
+from ._numbers import whole
 
 # Loading a policy takes its time.
 SECONDS = 300
@@ -38,7 +39,8 @@ def port_types(port: int) -> list[str]:
         if len(words) >= 3 and words[1] == "tcp":
             for word in words[2:]:
                 low, _dash, high = word.partition("-")
-                if low.isdigit() and int(low) <= port <= int(high or low):
+                first, last = whole(low), whole(high or low)
+                if first is not None and last is not None and first <= port <= last:
                     found.append(words[0])
     return found
 

@@ -44,8 +44,11 @@ class PublicKey:
 
 def public_key(line: str) -> Optional[PublicKey]:
     """The key of a .pub line ("ssh-ed25519 AAAA... comment"), or None when it is none."""
-    fields = line.split(None, 2)
-    if len(fields) < 2 or not _KEY_TYPE.fullmatch(fields[0]) or _decode(fields[1]) is None:
+    fields = re.split(r"[ \t]+", line.strip(" \t\r\n"), maxsplit=2)
+    if len(fields) < 2 or not _KEY_TYPE.fullmatch(fields[0]):
+        return None
+    # The key itself says of which type it is; ssh takes none that says otherwise or is cut off.
+    if _strings(_decode(fields[1]) or b"")[:1] != [fields[0].encode()]:
         return None
     return PublicKey(fields[0], fields[1], fields[2].strip() if len(fields) > 2 else "")
 
@@ -74,6 +77,18 @@ def _string(raw: bytes) -> tuple[bytes, bytes]:
     return raw[4 : 4 + length], raw[4 + length :]
 
 
+def _strings(raw: bytes) -> list[bytes]:
+    """The strings of which a public key is made; none where the last one is not whole."""
+    found = []
+    while raw:
+        value, rest = _string(raw)
+        if len(raw) != 4 + len(value) + len(rest) or int.from_bytes(raw[:4], "big") != len(value):
+            return []
+        found.append(value)
+        raw = rest
+    return found
+
+
 def _decode(blob: str) -> Optional[bytes]:
     try:
         return base64.b64decode(blob, validate=True)
@@ -83,31 +98,41 @@ def _decode(blob: str) -> Optional[bytes]:
 
 def authorized_keys(text: str) -> Iterator[AuthorizedKey]:
     """The keys of an authorized_keys file; comments and what sshd would not understand are passed over."""
-    for line in text.splitlines():
-        line = line.strip()
+    for line in text.split("\n"):
+        line = line.strip(" \t\r")
         if not line or line.startswith("#"):
             continue
         options = ""
-        if not _KEY_TYPE.fullmatch(line.split(None, 1)[0]):
+        if not public_key(line):
             options, line = _split_options(line)
         key = public_key(line)
         if key:
             yield AuthorizedKey(key.type, key.blob, _sources(options))
 
 
+# Quotes hold an option together, and \\" is no quote (auth-options.c, sshauthopt_parse).
+_OPTION = re.compile(r'(?:[^" \t,\\]|\\"|\\(?!")|"(?:[^"\\]|\\"|\\(?!"))*")*')
+
+
 def _split_options(line: str) -> tuple[str, str]:
-    quoted = False
-    for position, character in enumerate(line):
-        if character == '"' and line[position - 1 : position] != "\\":
-            quoted = not quoted
-        elif character in " \t" and not quoted:
-            return line[:position], line[position:].strip()
-    return line, ""
+    position = 0
+    while True:
+        match = _OPTION.match(line, position)
+        position = match.end() if match else position
+        if line[position : position + 1] != ",":
+            return line[:position], line[position:].strip(" \t")
+        position += 1
 
 
 def _sources(options: str) -> Optional[tuple[str, ...]]:
-    match = re.search(r'(?:^|,)from="([^"]*)"', options, re.I)
-    return tuple(part.strip() for part in match.group(1).split(",")) if match else None
+    position = 0
+    while position <= len(options):
+        match = _OPTION.match(options, position)
+        option = match.group() if match else ""
+        if option.lower().startswith('from="'):
+            return tuple(part.strip() for part in option[6:-1].replace('\\"', '"').split(","))
+        position += len(option) + 1
+    return None
 
 
 def admits(sources: Optional[Sequence[str]], address: str) -> bool:

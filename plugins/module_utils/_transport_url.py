@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
+from ._numbers import whole
+
 PORT = 5672
 
 
@@ -57,15 +59,19 @@ def _node(entry: str) -> Node:
 def host_port(text: str, default: int) -> tuple[str, int]:
     """("host", port) of host, host:port, [address] or [address]:port."""
     host, colon, port = text.strip().rpartition(":")
-    if colon and port.isdigit() and (":" not in host or host.endswith("]")):
-        return host.strip("[]"), int(port)
+    number = whole(port)
+    if colon and number is not None and (":" not in host or host.endswith("]")):
+        return host.strip("[]"), number
     return text.strip().strip("[]"), default
 
 
 def with_hosts(url: str, hosts: Iterable[str]) -> Optional[str]:
     """The same URL with these hosts ("host:port"), each with the credentials that the URL has for it, or else for the first
     that has any; None where it has none at all. Everything is kept as it is written, escapes too."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
     written: dict[tuple[str, int], str] = {}
     for entry in parts.netloc.split(","):
         credentials, at, address = entry.rpartition("@")

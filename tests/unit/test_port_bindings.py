@@ -52,15 +52,14 @@ def test_the_port_of_a_command_line() -> None:
     assert reader._port_of(("placement-api", "--debug")) == 0
 
 
-def test_a_recorded_denial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorded_denial() -> None:
     recorded = (
         'type=AVC msg=audit({}.417:2113): avc:  denied  {{ name_bind }} for  pid=21442 comm="httpd" src=5000 '
         "scontext=system_u:system_r:httpd_t:s0 tcontext=system_u:object_r:commplex_main_port_t:s0 "
         "tclass=tcp_socket permissive=0\n"
     )
-    monkeypatch.setattr(reader.time, "time", lambda: 1_800_000_000.0)
-    monkeypatch.setattr(reader, "_tail", lambda path: recorded.format(1_799_999_000) + recorded.format(1_700_000_000))
-    assert list(reader._denials(Tree())) == [
+    text = recorded.format(1_799_999_000) * 2 + recorded.format(1_700_000_000).replace("5000", "5001")
+    assert list(reader.denials(text, 1_799_900_000.0)) == [
         {"command": "httpd", "port": 5000, "domain": "httpd_t", "type": "commplex_main_port_t"}
     ]
 

@@ -70,7 +70,9 @@ def log_in(
                 consumers = _consumers(link, queue) if queue else None
                 _send(link, _CLOSE, struct.pack(">H", 200) + _short("") + b"\0\0\0\0")
                 return Login("ok", cluster, consumers)
-    except (_Unexpected, ssl.SSLError, UnicodeError, struct.error, IndexError):
+    except UnicodeError:
+        return Login("no answer", cluster)  # a name that no host can have: two dots in a row, a label of 64 characters
+    except (_Unexpected, ssl.SSLError, ValueError, struct.error, IndexError):
         return Login("not a broker")
     except (OSError, EOFError):
         return Login(stage or "no answer", cluster)

@@ -39,15 +39,16 @@ _CONTEXT = re.compile(r"\[(?:(?P<global>req-[0-9a-f-]{36}|None) )?(?P<request>re
 _SERVER = re.compile(r"\[instance: ([0-9a-f-]{36})\]")
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_ESCAPES = re.compile(r"\\+u([0-9a-fA-F]{4})|((?:\\+x[0-9a-fA-F]{2})+)")
+# Each of these begins where a run of its characters does, lest a long run is gone through again from every place in it.
+_ESCAPES = re.compile(r"(?<!\\)(?:\\+u([0-9a-fA-F]{4})|((?:\\+x[0-9a-fA-F]{2})+))")
 _SECRETS = (
-    (re.compile(r"://[^\s/@'\"]*:[^\s/@'\"]*@"), "://***:***@"),
+    (re.compile(r"://[^\s/@'\":]*:[^\s/@'\"]*@"), "://***:***@"),
     (re.compile(r"gAAAA[\w=-]{8,}"), "***"),
     (re.compile(r"(?i)\b(X-(?:Auth|Subject|Service)-Token[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+"), r"\1***"),
     (re.compile(r"(The token ['\"])[^'\"]+"), r"\1***"),
     (
         re.compile(
-            r"(?i)((?:\w*pass(?:word|wd|phrase)?|\w*secret(?:_key)?|\w*(?:auth_?|admin_?)?token|\w*api_?key|private_key)"
+            r"(?i)((?<!\w)\w*(?:pass(?:word|wd|phrase)?|secret(?:_key)?|token|api_?key|private_key)"
             r"[\"']?\s*(?:=|:)\s*u?)(\"[^\"]*\"?|'[^']*'?|[^\s,;&}\])]+)"
         ),
         r"\1***",

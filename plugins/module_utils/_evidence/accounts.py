@@ -18,6 +18,7 @@ from typing import Any, Optional
 
 from .. import _ssh_files
 from .._model import Unavailable
+from .._numbers import whole
 from ._tree import Tree
 
 # The names that ssh tries by itself (ssh_config(5), IdentityFile).
@@ -86,10 +87,12 @@ def passwd_entry(tree: Tree, user: str) -> Optional[dict[str, Any]]:
         text = tree.read_text("/etc/passwd")
     except FileNotFoundError as error:
         raise Unavailable("/etc/passwd is missing in this directory tree") from error
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.split(":")
         if len(fields) == 7 and fields[0] == user:
-            return {"user": user, "uid": int(fields[2]), "gid": int(fields[3]), "home": fields[5], "shell": fields[6]}
+            uid, gid = whole(fields[2]), whole(fields[3])
+            if uid is not None and gid is not None:  # the C library passes over a line that is none
+                return {"user": user, "uid": uid, "gid": gid, "home": fields[5], "shell": fields[6]}
     return None
 
 
@@ -99,17 +102,23 @@ def unchecked_hosts(config: str) -> list[str]:
     for keyword, value in _settings(config):
         if keyword in ("host", "match"):
             section = value
-        elif keyword == "stricthostkeychecking" and value.lower() in ("no", "off"):
+        elif keyword == "stricthostkeychecking" and value.lower() in ("no", "off", "false"):
             found.append(section)
     return found
 
 
 def _settings(config: str) -> list[tuple[str, str]]:
+    """(keyword, value) of each line, as ssh reads it: comments may stand behind a value, and = between the two."""
     settings = []
-    for line in config.splitlines():
-        match = re.match(r'\s*([A-Za-z]+)(?:\s*=\s*|\s+)"?(.*?)"?\s*$', line)
+    for line in config.split("\n"):
+        match = re.match(r"([A-Za-z]+)(?:[ \t]*=[ \t]*|[ \t]+)", line.strip())
         if match:
-            settings.append((match.group(1).lower(), match.group(2)))
+            value = line.strip()[match.end() :]
+            if value.startswith('"'):
+                value = value[1:].partition('"')[0]
+            else:
+                value = re.split(r"[ \t]#", value, maxsplit=1)[0].strip()
+            settings.append((match.group(1).lower(), value))
     return settings
 
 
@@ -117,7 +126,7 @@ def _identities(
     tree: Tree, account: Mapping[str, Any], folder: str, names: list[str], config: str
 ) -> list[dict[str, Any]]:
     named = [
-        re.sub(r"^(~|%d)(?=/)", account["home"], value)
+        re.sub(r"^(~|%d)(?=/)", lambda _match: str(account["home"]), value)
         for keyword, value in _settings(config)
         if keyword == "identityfile"
     ]
@@ -167,6 +176,7 @@ def _sshd(user: str, folder: str) -> dict[str, Any]:
             ["sshd", "-T", "-C", f"user={user},host=localhost,addr=127.0.0.1"],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=10,
             check=False,
             env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"},

@@ -237,7 +237,7 @@ def _version(place: tuple[str, int]) -> str:
             connection.settimeout(CACHE_SECONDS)
             connection.sendall(b"version\r\n")
             said = connection.recv(256)
-    except OSError:
+    except (OSError, UnicodeError):
         return "no answer"
     # One that is full, or that asks for a password, is a memcached all the same.
     return "ok" if said.startswith((b"VERSION", b"ERROR", b"CLIENT_ERROR")) else "not a memcached"
@@ -249,7 +249,7 @@ def _address(tree: Tree, host: str, port: int) -> str:
         return f"{host}:{port}"
     try:
         found = sorted(info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: two dots in a row, a label of 64 characters
         return f"{host}:{port}"
     return f"{found[0]}:{port}"
 
@@ -294,7 +294,10 @@ def _of_template(url: str, base: str) -> str:
         return url
     from urllib.parse import urlsplit
 
-    parts = urlsplit(base)
+    try:
+        parts = urlsplit(base)
+    except ValueError:
+        return url
     entries = parts.netloc.split(",")
     known: dict[str, Any] = {
         "scheme": parts.scheme,
@@ -313,5 +316,5 @@ def _of_template(url: str, base: str) -> str:
             known.update({f"{key}{number + 1}": value for key, value in these.items()})
     try:
         return url.format(**known)
-    except (KeyError, IndexError, ValueError):
+    except (LookupError, ValueError, AttributeError, TypeError):
         return url

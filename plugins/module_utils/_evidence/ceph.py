@@ -43,9 +43,16 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     map_ = ask(command, "osd", "dump")
     balancer = ask(command, "balancer", "status")
     groups = ask(command, "pg", "stat")
+    return understood(command, health, space, map_, balancer, groups)
+
+
+def understood(
+    command: Sequence[str], health: Any, space: Any, map_: Any, balancer: Any, groups: Any
+) -> dict[str, Any]:
+    """What `read` gives, of the cluster's answers. Raises Unavailable where they have another form."""
     try:
         return {
-            "command": command,
+            "command": list(command),
             "fsid": map_["fsid"],
             "checks": {
                 name: {
@@ -62,7 +69,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
             "balancer": bool(balancer.get("active")),
             "unclean": _unclean(groups),
         }
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise Unavailable(
             f"what {' '.join(command)} says has another form than known ({type(error).__name__})"
         ) from error
@@ -96,7 +103,7 @@ def ask(command: Sequence[str], *question: str) -> Any:
     said = run([*command, *question, *_QUIET], f"ceph {' '.join(question)}")
     try:
         return json.loads(said)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unavailable(f"the answer to ceph {' '.join(question)} is no JSON") from error
 
 
@@ -104,7 +111,13 @@ def run(argv: Sequence[str], what: str) -> str:
     """What a command of ceph prints. Raises Unavailable, with its last words, where it fails."""
     try:
         done = subprocess.run(
-            list(argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise Unavailable(f"{what} could not be asked: {error}") from error

@@ -74,14 +74,26 @@ def filesystem(tree: Tree, path: str) -> str:
     """The type of the file system that a path is on: from the kernel's table, or from fstab for a directory."""
     for table in ("/proc/self/mounts", "/proc/mounts") if tree.is_live else ("/proc/mounts", "/etc/fstab"):
         try:
-            lines = tree.read_text(table).splitlines()
+            mounts = mount_points(tree.read_text(table))
         except (OSError, Unavailable):
             continue
-        mounts = [line.split()[1:3] for line in lines if len(line.split()) >= 3 and not line.lstrip().startswith("#")]
         over = [(point, kind) for point, kind in mounts if path == point or path.startswith(point.rstrip("/") + "/")]
         if over:
-            return max(over, key=lambda mount: len(mount[0]))[1]
+            # Of those on one point, as autofs and what it mounted, the last is on top.
+            return max(reversed(over), key=lambda mount: len(mount[0]))[1]
     return ""
+
+
+def mount_points(text: str) -> list[tuple[str, str]]:
+    """(mount point, type of the file system) of each line of a table as fstab(5) describes it, in its order."""
+    mounts = []
+    for line in text.split("\n"):
+        fields = re.split(r"[ \t]+", line.strip(" \t\r"))
+        if len(fields) >= 3 and not fields[0].startswith("#"):
+            # Blanks, line ends and backslashes stand there as \040, \011, \012 and \134.
+            point = re.sub(r"\\([01][0-7]{2})", lambda escape: chr(int(escape[1], 8)), fields[1])
+            mounts.append((point, fields[2]))
+    return mounts
 
 
 def _machine_types(value: str) -> dict[str, str]:

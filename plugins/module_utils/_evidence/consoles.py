@@ -22,6 +22,7 @@ from typing import Any, Optional
 from xml.etree import ElementTree
 
 from .._model import Unavailable
+from .._numbers import whole
 from . import compute, firewall, services
 from ._tree import Tree
 
@@ -86,17 +87,17 @@ def guests(tree: Tree) -> list[dict[str, Any]]:
         raise Unavailable(f"{directory} cannot be read: run the check as root (become: true)")
     for path in tree.glob(GUESTS):
         try:
-            root = ElementTree.fromstring(tree.read_text(path))
+            root = ElementTree.fromstring(tree.read_bytes(path))
         except FileNotFoundError:
             continue  # it ended
-        except ElementTree.ParseError as error:
+        except (ElementTree.ParseError, ValueError, LookupError) as error:
             raise Unavailable(f"{path}, in which libvirt keeps a running domain, cannot be read: {error}") from error
         domain = root if root.tag == "domain" else root.find("domain")
         if domain is None or not any(_NOVA.match(entry.tag) for entry in domain.iterfind("metadata/*")):
             continue
         for graphics in domain.iterfind("devices/graphics[@type='vnc']"):
-            port = int(graphics.get("port") or -1)
-            if port > 0:
+            port = whole(graphics.get("port") or "")
+            if port:
                 listen = graphics.get("listen") or _listen(graphics)
                 consoles.append({"server": domain.findtext("uuid") or "", "listen": listen, "port": port})
     return sorted(consoles, key=lambda console: int(console["port"]))
@@ -121,7 +122,7 @@ def _ports(tree: Tree, used: Sequence[int]) -> list[int]:
         text = tree.read_text("/etc/libvirt/qemu.conf")
     except (OSError, Unavailable):
         text = ""
-    for end, value in re.findall(r"^\s*remote_display_port_(min|max)\s*=\s*(\d+)", text, re.M):
+    for end, value in re.findall(r"^[ \t]*remote_display_port_(min|max)[ \t]*=[ \t]*([0-9]{1,9})", text, re.M):
         said[end] = int(value)
     first = said.get("min", PORTS[0])
     return [min([first, *used]), max([said.get("max", max(PORTS[1], first + 200)), *used])]
@@ -183,8 +184,8 @@ def connect(address: str, port: int, seconds: float = PROBE_SECONDS) -> dict[str
     """{"kind", "message", "source"} of one TCP connection; source is the address it was, or would be, made from."""
     try:
         family, kind, protocol, _name, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        return {"kind": "unresolved", "message": str(error.strerror or error), "source": ""}
+    except (OSError, UnicodeError) as error:  # UnicodeError: two dots in a row, a label of 64 characters
+        return {"kind": "unresolved", "message": str(getattr(error, "strerror", None) or error), "source": ""}
     with socket.socket(family, kind, protocol) as attempt:
         attempt.settimeout(seconds)
         try:

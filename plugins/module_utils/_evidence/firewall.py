@@ -64,6 +64,7 @@ def run(command: Sequence[str], given: Optional[str] = None, seconds: float = SE
             input=given or "",
             capture_output=True,
             text=True,
+            errors="replace",  # a comment may hold anything
             timeout=seconds,
             check=False,
             env={"PATH": _PATH, "LC_ALL": "C"},

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from .._model import Unavailable
+from .._numbers import whole
 from . import _oslo_files, compute, oslo_config, services
 from ._tree import Tree
 
@@ -108,7 +109,7 @@ def _places(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "path": path,
         "cache": os.path.join(path, name),
-        "reserved": int(reserved) << 20 if reserved.isdigit() else 0,
+        "reserved": (whole(reserved) or 0) << 20,
     }
 
 
@@ -155,14 +156,17 @@ def backing_files(path: str) -> set[str]:
 def backing_file(disk: str) -> str:
     """The backing file in the header of a qcow2 disk (QEMU, docs/interop/qcow2.txt), "" where there is none."""
     try:
-        with open(disk, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        # O_NONBLOCK: a fifo, such as a serial console's, must not hang.
+        with open(disk, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 return ""
             head = file.read(20)
             if head[:4] != b"QFI\xfb" or len(head) < 20:
                 return ""
             _version, offset, length = struct.unpack(">IQI", head[4:])
-            if not offset:
+            # A raw disk holds what its server wrote, such as an offset that leads nowhere.
+            if not 0 < offset < status.st_size:
                 return ""
             file.seek(offset)
             name = file.read(min(length, 1023)).decode("utf-8", "surrogateescape")
@@ -172,6 +176,8 @@ def backing_file(disk: str) -> str:
         raise Unavailable(
             f"{disk} cannot be read ({error.strerror}), so it is not known which base images are in use"
         ) from error
+    if "\0" in name:
+        return ""
     if name.startswith("json:"):
         raise Unavailable(
             f"{disk} names its backing file in a way that is not understood, so base images are not judged"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
@@ -36,6 +35,13 @@ _PROBE = "import sys; sys.stdout.write(u'\\u5982\\n'); sys.stdout.flush()"
 # The second: PYTHONIOENCODING names no encoding at all.
 ENCODING_ERRORS = ("UnicodeEncodeError", "LookupError")
 SECONDS = 20.0
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# The shell's quotes, and its words; a # begins a comment only where a word could begin.
+_PIECE = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""")
+TOKEN = re.compile(
+    rf"""[ \t\r\n]+|\#.*|(?P<end>;|[&|<>()]+)|(?P<word>(?:[^ \t\r\n'"\\;&|<>()]|{_PIECE.pattern})+)""", re.DOTALL
+)
 
 Variable = Mapping[str, Any]
 
@@ -79,25 +85,51 @@ def assignments(text: str) -> Iterator[tuple[int, str, Optional[str]]]:
 
     An indented line belongs to a condition and is left out, and so is a value that is computed.
     """
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line or line[0] in " \t#":
             continue
-        try:
-            words = shlex.split(line, comments=True)
-        except ValueError:
-            continue
-        if words and words[0] == "unset":
-            for name in words[1:]:
-                yield number, name, None
-            continue
-        if words and words[0] == "export":
-            words = words[1:]
-        for word in words:
-            name, equals, value = word.rstrip(";").partition("=")
-            if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        for command in _commands(line.rstrip("\r")):
+            if command[0] == "unset":
+                for name in command[1:]:
+                    yield number, name, None
+                continue
+            exported = command[0] == "export"
+            pairs = [word.partition("=") for word in command[exported:]]
+            named = [(name, value) for name, equals, value in pairs if equals and _NAME.fullmatch(name)]
+            # Before a command an assignment is for that command alone.
+            if not exported and len(named) < len(pairs):
                 break
-            if not re.search(r"[$`]", value):
-                yield number, name, value
+            for name, value in named:
+                if not re.search(r"[$`]", value):
+                    yield number, name, value
+
+
+def _commands(line: str) -> list[list[str]]:
+    """The commands of a line that the shell runs itself whatever happens, each as its words; none where a quote is open."""
+    commands: list[list[str]] = [[]]
+    position = 0
+    while position < len(line):
+        token = TOKEN.match(line, position)
+        if token is None:
+            return []
+        position = token.end()
+        if token["word"]:
+            commands[-1].append(_PIECE.sub(_unquoted, token["word"]))
+        elif token["end"] == ";":
+            commands.append([])
+        elif token["end"] in ("&&", "||"):
+            break
+        elif token["end"]:
+            commands.pop()  # a pipe, a background job, a redirection
+            break
+    return [command for command in commands if command]
+
+
+def _unquoted(piece: re.Match[str]) -> str:
+    text = piece[0]
+    if text[0] == '"':
+        return re.sub(r'\\([$`"\\])', r"\1", text[1:-1])
+    return text[1:-1] if text[0] == "'" else text[1:]
 
 
 def _environment(name: str, kind: str, variables: Mapping[str, Variable]) -> dict[str, Any]:

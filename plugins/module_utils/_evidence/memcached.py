@@ -35,6 +35,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._memcached_files import limit_in, limit_of
 from .._model import Unavailable
+from .._numbers import whole
 from . import oslo_config, services
 from ._tree import Tree
 
@@ -117,15 +118,15 @@ def _instance(tree: Tree, process: _Process) -> dict[str, Any]:
     grew: dict[str, int] = {}
     last = first
     if answer == "ok":
-        limit = int(first.get("max_connections", limit))
-        connections = int(first["curr_connections"])
-        if any(int(first.get(counter, 0)) for counter in COUNTERS) or connections >= 0.8 * limit:
+        limit = _number(first, "max_connections") or limit
+        connections = _current(first, name)
+        if any(_number(first, counter) for counter in COUNTERS) or connections >= 0.8 * limit:
             time.sleep(SAMPLE_SECONDS)
             again, last = _ask(address, name)
             if again == "ok":
-                grew = {key: int(last.get(key, 0)) - int(first.get(key, 0)) for key in COUNTERS}
+                grew = {key: (_number(last, key) or 0) - (_number(first, key) or 0) for key in COUNTERS}
                 grew = {key: more for key, more in grew.items() if more > 0}
-                connections = max(connections, int(last["curr_connections"]))
+                connections = max(connections, _current(last, name))
             else:
                 answer, last = again, first
     if answer != "ok":
@@ -163,7 +164,14 @@ def _instance(tree: Tree, process: _Process) -> dict[str, Any]:
 
 
 def _number(stats: Mapping[str, str], key: str) -> Optional[int]:
-    return int(stats[key]) if stats.get(key, "").isdigit() else None
+    return whole(stats.get(key, ""))
+
+
+def _current(stats: Mapping[str, str], name: str) -> int:
+    count = _number(stats, "curr_connections")
+    if count is None:
+        raise Unavailable(f"{name} does not say how many connections it has; look at its `stats` yourself")
+    return count
 
 
 def _descriptors(pid: int, kind: str = "") -> Optional[int]:
@@ -193,8 +201,8 @@ def _address(arguments: Sequence[str]) -> tuple[str, int]:
             option = {"--port": "-p", "--listen": "-l", "--unix-socket": "-s"}.get(option, "")
         if option in ("-p", "-l", "-s"):
             value = value or next(words, "")
-            if option == "-p" and value.isdigit():
-                port = int(value)
+            if option == "-p":
+                port = whole(value) or port
             elif option == "-l":
                 listen = listen or value.split(",")[0]  # of several, any will do
             elif option == "-s":
@@ -202,8 +210,9 @@ def _address(arguments: Sequence[str]) -> tuple[str, int]:
     if path:
         return path, 0
     host, colon, named = listen.rpartition(":")
-    if colon and named.isdigit() and (host.count(":") == 0 or host.endswith("]")):
-        listen, port = host, int(named)
+    own = whole(named)
+    if colon and own is not None and (host.count(":") == 0 or host.endswith("]")):
+        listen, port = host, own
     listen = listen.strip("[]")
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "INADDR_ANY": "127.0.0.1"}.get(listen, listen), port
 
@@ -239,12 +248,18 @@ def _ask(address: tuple[str, int], name: str) -> tuple[str, dict[str, str]]:
                 break
     except socket.timeout:
         pass
-    except OSError as error:
-        raise Unavailable(f"{name} could not be asked on {_shown(address)}: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise Unavailable(f"{name} could not be asked on {_shown(address)}: {said}") from None
+    return understood(answer, name, address)
+
+
+def understood(answer: bytes, name: str, address: tuple[str, int]) -> tuple[str, dict[str, str]]:
+    """What `_ask` gives, of the answer to `stats`."""
     if answer.startswith(_FULL):
         return "refused", {}
     if answer.endswith(b"END\r\n"):
-        rows = (line.split(" ", 2) for line in answer.decode(errors="replace").splitlines())
+        rows = (line.split(" ", 2) for line in answer.decode(errors="replace").split("\r\n"))
         return "ok", {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "STAT"}
     if answer:
         raise Unavailable(
@@ -293,7 +308,7 @@ def _open_files(unit: str) -> Optional[int]:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return int(run.stdout) if run.stdout.strip().isdigit() else None
+    return whole(run.stdout.strip())
 
 
 # -- who asks it -------------------------------------------------------------------------------------------------------
@@ -309,13 +324,13 @@ def _clients(tree: Tree, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]
             if not effective.raw(group, "memcached_servers", [(group, "memcache_servers")]):
                 continue
             advanced = effective.raw(group, "memcache_use_advanced_pool")
-            pool = effective.text(group, "memcache_pool_maxsize", str(_POOL))
+            pool = whole(effective.text(group, "memcache_pool_maxsize"))
             yield {
                 "service": name,
                 "programs": view["programs"],
                 "processes": sum(counts.get(program, 0) for program in view["programs"]),
                 "advanced": advanced[0].lower() in ("true", "1", "on", "yes") if advanced else None,
-                "pool": int(pool) if pool.isdigit() else _POOL,
+                "pool": _POOL if pool is None else pool,
                 "path": advanced[1].path if advanced else "",
                 "line": advanced[1].line if advanced else 0,
             }

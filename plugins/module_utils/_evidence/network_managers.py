@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .._model import Unavailable
+from .._numbers import whole
 from . import _commands
 from ._tree import Tree
 
@@ -84,12 +85,14 @@ def parse_route(family: str, line: str) -> dict[str, Any]:
     if not line.startswith("default"):
         return {}
     words = [word for word in line.split() if word not in _STATE_WORDS]
-    values = dict(zip(words[1::2], words[2::2]))  # noqa: B905 - Python 3.9
+    # Not every word has a value: "onlink" has none, "via inet6 fe80::1" two. The first of a kind is the route's own.
+    values = dict(reversed([(words[at], words[at + 1]) for at in range(1, len(words) - 1)]))
+    gateway = values.get("via", "")
     return {
         "family": int(family),
         "interface": values.get("dev", ""),
-        "gateway": values.get("via", ""),
-        "metric": int(values.get("metric", "0")),
+        "gateway": values.get(gateway, "") if gateway in ("inet", "inet6") else gateway,
+        "metric": whole(values.get("metric", "")) or 0,
         "protocol": values.get("proto", "boot"),
         "words": words,
     }
@@ -202,7 +205,7 @@ def interfaces_files(tree: Tree) -> list[str]:
     """The files of ifupdown: /etc/network/interfaces and what it sources."""
     main = "/etc/network/interfaces"
     files = [main] if tree.exists(main) else []
-    for line in _text(tree, main).splitlines():
+    for line in _lines(tree, main):
         words = line.split()
         if len(words) == 2 and words[0] == "source":
             files += tree.glob(words[1] if words[1].startswith("/") else f"/etc/network/{words[1]}")
@@ -214,13 +217,18 @@ def interfaces_files(tree: Tree) -> list[str]:
     return list(dict.fromkeys(files))
 
 
+def _lines(tree: Tree, path: str) -> list[str]:
+    """The lines of a file of ifupdown; a backslash at the end of one joins it with the next (interfaces(5))."""
+    return _text(tree, path).replace("\\\n", " ").split("\n")
+
+
 def _of_ifupdown(tree: Tree, links: list[str]) -> Configured:
     """Interfaces that ifupdown brings up by itself (auto, allow-hotplug), less lo."""
     brought: set[str] = set()
     stanzas: Configured = {}
     for path in interfaces_files(tree):
         current = None
-        for line in _text(tree, path).splitlines():
+        for line in _lines(tree, path):
             words = line.split("#", 1)[0].split()
             if not words:
                 continue

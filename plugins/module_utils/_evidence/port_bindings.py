@@ -17,29 +17,31 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
+from .._numbers import whole
 from . import _commands, services
 from ._tree import Tree
 
 SECONDS = 20.0
 WINDOW_SECONDS = 86400
 _TAIL = 512 << 10
+AUDIT_LOG = "/var/log/audit/audit.log"
 BOOLEAN = "httpd_use_openstack"
 _WEB_LOGS = ("/var/log/httpd/error_log", "/var/log/apache2/error.log")
 _DOWN = ("failed", "activating")
 PERMISSION_DENIED, ADDRESS_IN_USE = 13, 98
 
 # Apache (httpd 2.4, server/listen.c): (13)Permission denied: AH00072: make_sock: could not bind to address [::]:5000
-_APACHE = re.compile(r"\((13|98)\)[^\n]*AH00072: make_sock: could not bind to address (\S+):(\d+)")
+# What stands between two parts of a line is bounded: a line can be as long as a log.
+_APACHE = re.compile(r"\((13|98)\)[^\n(]{0,200}AH00072: make_sock: could not bind to address (\S{1,100}):([0-9]{1,9})")
 # oslo.service, eventlet and Python's own servers; the address is not always told
 _PYTHON = re.compile(
-    r"(?:[Cc]ould not bind to (\S+?):(\d+)[^\n]*)?\[Errno (13|98)\] (?:Permission denied(?!:)|Address already in use)"
+    r"(?:[Cc]ould not bind to (\S{1,100}?):([0-9]{1,9})\b[^\n]{0,200}?)?"
+    r"\[Errno (13|98)\] (?:Permission denied(?!:)|Address already in use)"
 )
 # uWSGI (core/socket.c): bind(): Address already in use [core/socket.c line 769]
 _UWSGI = re.compile(r"bind\(\): (Permission denied|Address already in use) \[core/socket\.c")
-_DENIAL = re.compile(
-    r'msg=audit\((\d+)\.\d+:\d+\): avc:\s+denied\s+\{ name_bind \}.*?comm="([^"]+)".*?src=(\d+)'
-    r".*?scontext=\S*?:(\w+_t)\b.*?tcontext=\S*?:(\w+_t)\b"
-)
+_AUDITED = re.compile(r"msg=audit\(([0-9]{1,12})\.")
+_CONTEXT = re.compile(r"[^:]*:[^:]*:(\w+_t)(?::|$)")
 _PORT_ARGUMENT = re.compile(r"^(?:--port|--bind|-b|--http-socket|--http|--https|--https-socket|--socket)$")
 
 
@@ -64,7 +66,9 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     }
     if not tree.is_live:
         # Only where SELinux is to be in force is there something that the files leave open.
-        enforced = re.search(r"^\s*SELINUX\s*=\s*enforcing\b", _text(tree, "/etc/selinux/config"), re.MULTILINE)
+        enforced = re.search(
+            r"^[ \t]*SELINUX[ \t]*=[ \t]*enforcing\b", _text(tree, "/etc/selinux/config"), re.MULTILINE
+        )
         return {**empty, "configured": sorted(units) if enforced else []}
     down = [unit for unit, state in _states(units).items() if state in _DOWN]
     failures = [failure for unit in down for failure in _failures(unit, units[unit])]
@@ -76,7 +80,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
         "failures": failures,
         "selinux": selinux,
         "booleans": booleans([BOOLEAN]) if selinux in ("Enforcing", "Permissive") else {},
-        "denials": list(_denials(tree)) if selinux else [],
+        "denials": list(denials(_tail(AUDIT_LOG), time.time() - WINDOW_SECONDS)) if selinux else [],
         "listeners": {str(f["port"]): _listeners(f["port"]) for f in failures if f["port"]},
     }
 
@@ -155,21 +159,29 @@ def _port_of(arguments: Iterable[str]) -> int:
     for argument in arguments:
         option, equals, value = argument.partition("=")
         if waiting or (equals and _PORT_ARGUMENT.match(option)):
-            port = re.search(r"(?:^|:)(\d{2,5})$", value if equals and not waiting else argument)
+            port = re.search(r"(?:^|:)([0-9]{2,5})$", value if equals and not waiting else argument)
             if port:
                 return int(port.group(1))
         waiting = not equals and bool(_PORT_ARGUMENT.match(argument))
     return 0
 
 
-def _denials(tree: Tree) -> Iterator[dict[str, Any]]:
-    oldest = time.time() - WINDOW_SECONDS
+def denials(text: str, oldest: float) -> Iterator[dict[str, Any]]:
+    """What an audit log tells of ports that were denied since a time, each once. Blanks part its fields, never their values."""
     seen = set()
-    for match in _DENIAL.finditer(_tail("/var/log/audit/audit.log")):
-        key = (match.group(2), int(match.group(3)), match.group(4), match.group(5))
-        if int(match.group(1)) >= oldest and key not in seen:
-            seen.add(key)
-            yield dict(zip(("command", "port", "domain", "type"), key))  # noqa: B905 - Python 3.9
+    for line in text.split("\n"):
+        if "{ name_bind }" not in line:
+            continue
+        fields = dict(reversed([word.partition("=")[::2] for word in line.split()]))
+        when = _AUDITED.search(line)
+        port = whole(fields.get("src", ""))
+        domain, kind = _CONTEXT.match(fields.get("scontext", "")), _CONTEXT.match(fields.get("tcontext", ""))
+        if when is None or port is None or domain is None or kind is None or int(when[1]) < oldest:
+            continue
+        found = {"command": fields.get("comm", "").strip('"'), "port": port, "domain": domain[1], "type": kind[1]}
+        if tuple(found.values()) not in seen:
+            seen.add(tuple(found.values()))
+            yield found
 
 
 def _listeners(port: int) -> list[dict[str, Any]]:

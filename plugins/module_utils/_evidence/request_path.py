@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
+from .._numbers import whole
 from ._tree import Tree
 
 SECONDS = 10.0
@@ -66,7 +67,10 @@ def queues(tree: Tree) -> Optional[list[dict[str, Any]]]:
         return None
     columns = ("name", "messages", "messages_unacknowledged", "consumers")
     return of_nova(
-        row for host in hosts for row in _rows([*command, "list_queues", "-p", host["name"], *columns]) or ()
+        row
+        for host in hosts
+        if isinstance(host, Mapping)
+        for row in _rows([*command, "list_queues", "-p", str(host.get("name")), *columns]) or ()
     )
 
 
@@ -74,12 +78,18 @@ def of_nova(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What `queues` gives, of the rows that `rabbitmqctl list_queues` prints."""
     found = []
     for row in rows:
-        name, waiting, consumers = row["name"], int(row["messages"] or 0), int(row["consumers"] or 0)
+        if not isinstance(row, Mapping) or not isinstance(row.get("name"), str):
+            continue
+        name, waiting, consumers = row["name"], _count(row, "messages"), _count(row, "consumers")
         if not _QUEUE.match(name) or (name not in ("conductor", "scheduler") and consumers and not waiting):
             continue
-        unacknowledged = int(row["messages_unacknowledged"] or 0)
+        unacknowledged = _count(row, "messages_unacknowledged")
         found.append({"queue": name, "messages": waiting, "unacknowledged": unacknowledged, "consumers": consumers})
     return sorted(found, key=lambda row: str(row["queue"]))[:_MOST]
+
+
+def _count(row: Mapping[str, Any], column: str) -> int:
+    return whole(str(row.get(column))) or 0  # a queue whose node is down has "" or null
 
 
 def _rabbitmqctl() -> Optional[list[str]]:
@@ -95,16 +105,22 @@ def _rabbitmqctl() -> Optional[list[str]]:
 def _rows(command: list[str]) -> Optional[list[dict[str, Any]]]:
     text = _run(command)
     try:
-        rows: list[dict[str, Any]] = json.loads(text or "")
-    except ValueError:
+        rows = json.loads(text or "")
+    except (ValueError, RecursionError):
         return None
-    return rows
+    return rows if isinstance(rows, list) else None
 
 
 def _run(command: list[str]) -> Optional[str]:
     try:
         run = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from .. import _scheduling_wish
 from .._cpu_request import Contradiction
 from .._model import Unavailable
+from .._numbers import whole
 from .._resource_request import OWNER, Request
 from .._session import Cloud
 from . import placement
@@ -75,7 +76,7 @@ _BY_TRAIT = ("query_placement_for_image_type_support", "image_metadata_prefilter
 
 def _limit(setup: _scheduling_wish.Setup) -> int:
     text = setup.options.get("scheduler.max_placement_results", "")
-    return int(text) if text.isdigit() and int(text) else LIMIT
+    return whole(text) or LIMIT
 
 
 def candidates(

@@ -142,6 +142,7 @@ def find_calls(path: str, text: str) -> list[Call]:
     if "\0" in text:
         return []
     lines = text.split("\n")
+    acts = _ACTS.search(text)
     calls = []
     for index, line in enumerate(lines):
         code = _without_comment(line)
@@ -152,7 +153,7 @@ def find_calls(path: str, text: str) -> list[Call]:
             if not spoken and _runs(code, match) and "--strict" not in statement:
                 argument = _argument(statement[statement.find(match["command"]) + len(match["command"]) :])
                 calls.append(Call(path, index + 1, match["command"], argument, line_digest(line)))
-        elif _PYTHON.search(code) and not _SAYS.match(code) and _ACTS.search(text):
+        elif _PYTHON.search(code) and not _SAYS.match(code) and acts:
             calls.append(Call(path, index + 1, "search", None, line_digest(line)))
     return calls
 

@@ -27,6 +27,7 @@ from typing import Any, Optional
 
 from .. import _transport_url
 from .._model import Unavailable
+from .._numbers import whole
 from . import _amqp, backends, oslo_config, services
 from ._tree import Tree
 
@@ -57,8 +58,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
                 files = {path: oslo_config.read_file(inside, path) for path in paths}
                 effective = oslo_config.effective({"files": files}, {"files": paths, "environment": own.environment})
                 process["host"] = effective.text("DEFAULT", "host") or _host_name(process["pid"])
-                grace = effective.text("DEFAULT", "graceful_shutdown_timeout", str(_GRACE))
-                process["grace"] = int(grace) if grace.isdigit() and int(grace) else _GRACE
+                process["grace"] = whole(effective.text("DEFAULT", "graceful_shutdown_timeout")) or _GRACE
                 if process["host"] not in consumers:
                     consumers[process["host"]] = _consumers(effective, process["host"])
         except (Unavailable, OSError) as error:
@@ -116,8 +116,17 @@ def _private(directory: str) -> tuple[dict[str, str], str]:
 def identity(pid: int) -> tuple[int, int]:
     """(parent, start) of a process: a pid is used again, but not with the same start. Raises OSError when it has ended."""
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        fields = file.read().rpartition(")")[2].split()  # the name before it may hold anything
-    return int(fields[1]), int(fields[19])
+        text = file.read()
+    return parent_and_start(text)
+
+
+def parent_and_start(text: str) -> tuple[int, int]:
+    """The same of the text of /proc/PID/stat. Raises OSError for one that is cut off."""
+    fields = [whole(field) for field in text.rpartition(")")[2].split()]  # the name before it may hold anything
+    parent, start = fields[1:2], fields[19:20]
+    if not parent or not start or parent[0] is None or start[0] is None:
+        raise OSError("the kernel's line about a process is not whole")
+    return parent[0], start[0]
 
 
 def _boot() -> float:
@@ -161,8 +170,9 @@ def _main_pids(units: Iterable[str]) -> dict[str, int]:
 def _blocks(text: str) -> Iterator[tuple[str, int]]:
     for block in text.strip().split("\n\n"):
         said = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if said.get("Id") and said.get("MainPID", "").isdigit():
-            yield said["Id"], int(said["MainPID"])
+        pid = whole(said.get("MainPID", ""))
+        if said.get("Id") and pid is not None:
+            yield said["Id"], pid
 
 
 def _consumers(effective: Any, host: str) -> Optional[int]:

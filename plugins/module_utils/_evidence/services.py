@@ -442,7 +442,7 @@ def _apache(tree: Tree) -> Iterator[Program]:
                 text = tree.read_text(path)
             except (OSError, Unavailable):
                 continue
-            script = re.search(rf"^\s*WSGIScriptAlias\s+\S+\s+\S*/({_NAMES})[-_./]", text, re.MULTILINE)
+            script = re.search(rf"^[ \t]*WSGIScriptAlias[ \t]+\S+[ \t]+\S*/({_NAMES})[-_./]", text, re.MULTILINE)
             if script:
                 yield Program(script.group(1), f"{script.group(1)}-wsgi", (), {}, unit=unit, wsgi=True)
 

@@ -266,6 +266,6 @@ def _is_own_address(address: str) -> bool:
         family, kind, protocol, _name, where = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.bind(where)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: no name can be like that
         return False
     return True
