@@ -88,7 +88,7 @@ def assignments(text: str) -> Iterator[tuple[int, str, Optional[str]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line or line[0] in " \t#":
             continue
-        for command in _commands(line.rstrip("\r")):
+        for command in _shell_commands(line.rstrip("\r")):
             if command[0] == "unset":
                 for name in command[1:]:
                     yield number, name, None
@@ -104,7 +104,7 @@ def assignments(text: str) -> Iterator[tuple[int, str, Optional[str]]]:
                     yield number, name, value
 
 
-def _commands(line: str) -> list[list[str]]:
+def _shell_commands(line: str) -> list[list[str]]:
     """The commands of a line that the shell runs itself whatever happens, each as its words; none where a quote is open."""
     commands: list[list[str]] = [[]]
     position = 0
