@@ -51,6 +51,8 @@ TOOLS = {
 BOOT_SECONDS = 120
 # Database migrations of a whole nova, on a machine with other things to do.
 MUST_SECONDS = 400
+# Linux takes 107 bytes, and ssh adds 17 while it makes a socket.
+SOCKET_PATH = 90
 
 
 class HostsError(RuntimeError):
@@ -271,9 +273,8 @@ class Hosts:
                 break
         _podman("network", "rm", "--force", self.prefix, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
-        # the next set of this prefix is another network, and its hosts are others
+        # the next set of this prefix has another network
         self.__dict__.pop("_subnet", None)
-        shutil.rmtree(self.__dict__.pop("_sockets", ""), ignore_errors=True)
 
     def status(self) -> dict[str, str]:
         """The state of each host as podman says it: running, exited, absent."""
@@ -309,7 +310,9 @@ class Hosts:
         """
         self.container(host)
         command = list(argv) if user == "root" else ["runuser", "-u", user, "--", *argv]
-        path = "none" if new_session else f"{self._sockets}/%C"
+        path = str(self.directory / f"ssh{self.members[host].number}")
+        if new_session or len(path) > SOCKET_PATH:
+            path = "none"
         return subprocess.run(
             [
                 *("ssh", "-i", str(self.key), "-o", f"UserKnownHostsFile={self.known_hosts}", "-F", "none"),
@@ -323,11 +326,6 @@ class Hosts:
             text=True,
             timeout=timeout,
         )
-
-    @cached_property
-    def _sockets(self) -> str:
-        """Where connections are kept, by a path that is short enough for a socket."""
-        return tempfile.mkdtemp(prefix="stackmend-ssh-")
 
     def must(self, host: str, argv: Sequence[str], *, user: str = "root", input: str = "") -> str:
         """The output of a command that has to succeed; HostsError with what it said otherwise."""
