@@ -260,7 +260,11 @@ class Hosts:
             self._script(name, "deploy-compute.sh", name, *arguments)
         for name, member in self.members.items():
             if member.group == "controllers":
-                self._script(name, "deploy-controller.sh")
+                self.deploy_controller(name)
+
+    def deploy_controller(self, name: str) -> None:
+        """Make one host a controller, for itself: nova's databases, conductor and scheduler, and placement."""
+        self._script(name, "deploy-controller.sh")
 
     def down(self) -> None:
         """Remove the hosts, their network and what was kept of them; nothing where there are none."""

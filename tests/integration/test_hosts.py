@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.ssh import choose_peers
+from stackmend_lab.breakers import _nova_conf
+from stackmend_lab.hosts import Member
 
 import stackmend
 
@@ -60,6 +62,8 @@ def test_healthy_hosts_raise_nothing(hosts_place: HostsPlace) -> None:
     assert [entry.reason for entry in report.unknown] == []
     assert report.exit_status == 0
 
+
+SECOND = Member("controller2", "controllers", 12)
 
 # More computes than every pair of is tried: one host, with a real sshd on an address for each of them.
 RING = {f"ring{number:02}": f"127.0.1.{number}" for number in range(1, 23)}
@@ -137,6 +141,29 @@ def test_of_many_computes_a_ring_and_a_sample_are_tried_and_a_broken_one_is_foun
     for found in report.findings:
         assert [(pair["from"], pair["to"]) for pair in found.evidence["pairs"]] == [(found.target.name, REINSTALLED)]
         assert found.evidence["cause"] == "known_hosts"
+
+
+@pytest.fixture
+def second_scheduler(hosts_place: HostsPlace) -> Iterator[None]:
+    """A second controller as the deployment tool leaves it, whose nova-scheduler does not weigh memory."""
+    hosts = hosts_place.subject
+    hosts.join(SECOND)
+    try:
+        hosts.deploy_controller(SECOND.name)
+        _nova_conf.change(hosts, SECOND.name, [("filter_scheduler", "ram_weight_multiplier", "0.0")])
+        hosts.must(SECOND.name, ["systemctl", "restart", "nova-scheduler"])
+        yield
+    finally:
+        hosts.leave(SECOND.name)
+
+
+@pytest.mark.usefixtures("second_scheduler")
+def test_schedulers_that_are_set_up_differently_are_told(hosts_place: HostsPlace) -> None:
+    seen = hosts_place.look(["scheduler_packs_hosts"], hosts_place.variables, ["controller1", SECOND.name])
+    assert [found[:4] for found in seen.found] == [("scheduler_packs_hosts", "host", SECOND.name, "certain")]
+    assert "ram_weight_multiplier = 0.0" in seen.found[0][4]
+    # how the servers lie, which only the cloud tells
+    assert seen.unknown == ["the cloud was not read"]
 
 
 def test_the_molecule_scenario() -> None:
