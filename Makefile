@@ -19,6 +19,7 @@ SEED ?= 20261121
 demo: .venv/installed
 	@$(BIN)/python -m stackmend_lab.demo
 
+# loadgroup, with no groups: a worker is given one test at a time, for some take minutes.
 test: .venv/installed-test
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup tests/unit tests/integration
 

@@ -30,7 +30,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils import _settin
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate, migration_peers
 from ansible_collections.stackmend.openstack.plugins.modules import cloud_fault_info, host_fault_info
-from stackmend_lab import Lab, breakers
+from stackmend_lab import Lab
 from stackmend_lab.ceph import Ceph
 from stackmend_lab.hosts import Hosts
 from stackmend_lab.layout import SERVICES
@@ -220,18 +220,6 @@ def free_ports() -> int:
             continue
         return base
     pytest.fail("no free range of ports for a lab")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is slow to make are made by one worker; all others go to whoever is free."""
-    for item in items:
-        fault = getattr(item, "callspec", None) and item.callspec.params.get("broken")  # type: ignore[attr-defined]
-        if item.path.name == "test_hosts.py" or (fault and breakers.load(fault).needs == "hosts"):
-            item.add_marker(pytest.mark.xdist_group("hosts"))
-        elif fault and breakers.load(fault).needs == "ceph":
-            item.add_marker(pytest.mark.xdist_group("ceph"))
-        elif item.path.name in ("test_install.py", "test_lab.py"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
