@@ -68,8 +68,11 @@ class Place:
         return Seen(found, [entry.reason for entry in report.unknown])
 
 
+@dataclass
 class CloudPlace(Place):
     """The embedded lab."""
+
+    _looked: dict[str, str] = field(default_factory=dict, repr=False)
 
     def look(self, faults: list[str], variables: dict[str, Any], hosts: Sequence[str] = ()) -> Seen:
         """The same by the modules and the filter of a diagnosis, called right here: a run of Ansible takes five seconds."""
@@ -78,7 +81,7 @@ class CloudPlace(Place):
         run = _settings.settings({name.removeprefix("stackmend_"): value for name, value in everywhere.items()})
         cloud = cloud_fault_info.look({**_options(cloud_fault_info.OPTIONS, everywhere), **run, "faults": faults})
         of_hosts = {
-            name: host_fault_info.look(
+            name: self._look_at(
                 {
                     **_options(host_fault_info.ARGUMENTS, own),
                     "host": name,
@@ -90,6 +93,26 @@ class CloudPlace(Place):
             if not hosts or name in hosts
         }
         return _seen(correlate(select(faults), of_hosts, cloud))
+
+    def _look_at(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What the module says of a host: of faults that rest on its files alone, once for each state of these files."""
+        wanted = set(options["faults"])
+        files = {
+            path: (*_file(path), path.stat().st_mtime_ns) for path in _files(Path(options["root"]), ("/var/log/",))
+        }
+        parts = [_look(options, sorted(wanted.difference(*_ON_FILES)))]
+        for group in _ON_FILES:
+            if wanted & group:
+                key = repr(({**options, "faults": sorted(group)}, files))
+                if key not in self._looked:
+                    self._looked[key] = json.dumps(_look(options, sorted(group)))
+                parts.append(json.loads(self._looked[key]))
+        return {
+            "findings": [finding for part in parts for finding in part["findings"]],
+            "unknown": [entry for part in parts for entry in part["unknown"]],
+            "observations": {name: seen for part in parts for name, seen in part["observations"].items()},
+            "logs": None,
+        }
 
     @cached_property
     def _hosts(self) -> dict[str, dict[str, Any]]:
@@ -109,14 +132,12 @@ class CloudPlace(Place):
         return {data["host"]: data["res"]["msg"] for data in told}
 
     def state(self) -> dict[str, Any]:
-        files = {}
         root = self.subject.host_root("labctl").parent
-        for path in sorted(root.rglob("*")):
-            name = "/" + str(path.relative_to(root)).partition("/")[2]
-            if path.is_file() and not path.is_symlink() and not name.startswith(_OWN_WRITINGS):
-                status = path.stat()
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                files[str(path.relative_to(root))] = (digest, oct(status.st_mode), status.st_uid, status.st_gid)
+        files = {
+            str(path.relative_to(root)): _file(path)
+            for host in sorted(root.iterdir())
+            for path in _files(host, _OWN_WRITINGS)
+        }
         with self.subject.cloud() as cloud:
             images = {image["id"]: _image(image) for image in cloud.image.get("/images?limit=500").json()["images"]}
         return {"files": files, "images": images, **_rows(self.subject.layout.data)}
@@ -129,6 +150,42 @@ def _seen(judged: dict[str, Any]) -> Seen:
         for entry in judged["findings"]
     ]
     return Seen(found, [entry["reason"] for entry in judged["unknown"]])
+
+
+# Readers that a directory gives all they ask for; the others ask the cloud's databases, processes, or other hosts.
+_OF_FILES = frozenset(
+    ["accounts", "compute", "config_files", "nova_manage", "openstack_client", "oslo_config", "scheduler", "scripts"]
+)
+# The faults that rest on those alone; apart from them those for which every service is asked for its options.
+_ON_FILES = [
+    {
+        fault.id
+        for fault in FAULTS.values()
+        if fault.host_evidence
+        and set(fault.host_evidence) <= _OF_FILES
+        and ("oslo_config" in fault.host_evidence) is asks_options
+    }
+    for asks_options in (True, False)
+]
+
+
+def _look(options: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+    """What host_fault_info says of these faults, of none where there are none."""
+    nothing: dict[str, Any] = {"findings": [], "unknown": [], "observations": {}}
+    return host_fault_info.look({**options, "faults": faults}) if faults else nothing
+
+
+def _files(root: Path, but: tuple[str, ...]) -> Iterator[Path]:
+    """The files below a directory that stands for a host, but those under some directories of it."""
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not f"/{path.relative_to(root)}".startswith(but):
+            yield path
+
+
+def _file(path: Path) -> tuple[str, str, int, int]:
+    """What may not change of a file without being asked: content, mode and owner."""
+    status = path.stat()
+    return hashlib.sha256(path.read_bytes()).hexdigest(), oct(status.st_mode), status.st_uid, status.st_gid
 
 
 def _options(arguments: dict[str, dict[str, Any]], variables: dict[str, Any]) -> dict[str, Any]:
