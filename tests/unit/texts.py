@@ -22,7 +22,7 @@ FEW = settings(max_examples=max(20, EXAMPLES // 10), deadline=None, suppress_hea
 # A reader that takes steps by the square of the length needs minutes for LONG characters; by the length, a fraction of a second.
 LONG = 64 << 10
 LONG_SETTINGS = settings(
-    max_examples=max(10, EXAMPLES // 10), deadline=timedelta(seconds=20), suppress_health_check=_CHECKS
+    max_examples=max(10, EXAMPLES // 10), deadline=timedelta(seconds=60), suppress_health_check=_CHECKS
 )
 
 # As Tree.read_text gives them: no NUL, and a surrogate for each byte that is not UTF-8.
