@@ -131,3 +131,17 @@ def test_a_boolean_that_is_not_there(recorded_programs: Path, tmp_path: Path) ->
     params = _params(booleans=[{"name": "no_such_boolean", "value": True, "subject": ""}])
     with pytest.raises(selinux_settings.ChangeFailed, match="no boolean"):
         selinux_settings.apply(Journal(str(tmp_path / "journal"), "run"), params, False)
+
+
+@pytest.mark.parametrize(
+    ("properties", "state"),
+    [
+        ({"ActiveState": "failed", "NRestarts": "5", "ActiveEnterTimestampMonotonic": "0"}, "failed"),
+        ({"ActiveState": "active", "NRestarts": "4", "ActiveEnterTimestampMonotonic": "98000000"}, "restarting"),
+        ({"ActiveState": "active", "NRestarts": "4", "ActiveEnterTimestampMonotonic": "60000000"}, "active"),
+        ({"ActiveState": "active", "NRestarts": "0", "ActiveEnterTimestampMonotonic": "98000000"}, "active"),
+        ({}, ""),
+    ],
+)
+def test_a_service_that_fails_again_and_again_is_not_active(properties: dict[str, str], state: str) -> None:
+    assert reader.state_of(properties, 100.0) == state

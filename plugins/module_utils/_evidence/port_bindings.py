@@ -27,7 +27,9 @@ _TAIL = 512 << 10
 AUDIT_LOG = "/var/log/audit/audit.log"
 BOOLEAN = "httpd_use_openstack"
 _WEB_LOGS = ("/var/log/httpd/error_log", "/var/log/apache2/error.log")
-_DOWN = ("failed", "activating")
+_DOWN = ("failed", "activating", "restarting")
+# How long a service that was started once more may need until it listens.
+RESTART_SECONDS = 30.0
 PERMISSION_DENIED, ADDRESS_IN_USE = 13, 98
 
 # Apache (httpd 2.4, server/listen.c): (13)Permission denied: AH00072: make_sock: could not bind to address [::]:5000
@@ -70,8 +72,14 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
             r"^[ \t]*SELINUX[ \t]*=[ \t]*enforcing\b", _text(tree, "/etc/selinux/config"), re.MULTILINE
         )
         return {**empty, "configured": sorted(units) if enforced else []}
-    down = [unit for unit, state in _states(units).items() if state in _DOWN]
-    failures = [failure for unit in down for failure in _failures(unit, units[unit])]
+    states = _states(units)
+    down = [unit for unit, state in states.items() if state in _DOWN]
+    failures = [
+        failure
+        for unit in down
+        for failure in _failures(unit, units[unit])
+        if states[unit] != "restarting" or (failure["port"] and not _has(unit, failure["port"]))
+    ]
     if not failures:
         return empty
     selinux = said(["getenforce"]).strip()
@@ -119,12 +127,27 @@ def _units(tree: Tree) -> dict[str, list[services.Program]]:
 
 
 def _states(units: Iterable[str]) -> dict[str, str]:
+    """systemd's state of each unit; "restarting" where it says "active" of one that has just been started once more."""
     units = sorted(units)
     if not units:
         return {}
-    blocks = said(["systemctl", "show", "--property=ActiveState", *units]).split("\n\n")
-    states = [block.strip().partition("=")[2] for block in blocks]
-    return dict(zip(units, states))  # noqa: B905 - Python 3.9
+    names = "ActiveState,NRestarts,ActiveEnterTimestampMonotonic"
+    blocks = said(["systemctl", "show", f"--property={names}", *units]).strip().split("\n\n")
+    return {
+        unit: state_of(dict(line.split("=", 1) for line in block.splitlines() if "=" in line), time.monotonic())
+        for unit, block in zip(units, blocks)  # noqa: B905 - Python 3.9
+    }
+
+
+def state_of(properties: Mapping[str, str], now: float) -> str:
+    """The state that a unit's properties tell; now: seconds of the clock that counts from the boot.
+
+    A program that takes seconds to come to its port is "active" for most of the time in which it fails again and again.
+    """
+    since = whole(properties.get("ActiveEnterTimestampMonotonic", "")) or 0
+    restarts = whole(properties.get("NRestarts", "")) or 0
+    state = properties.get("ActiveState", "")
+    return "restarting" if state == "active" and restarts and now - since / 1e6 < RESTART_SECONDS else state
 
 
 def _failures(unit: str, programs: list[services.Program]) -> Iterator[dict[str, Any]]:
@@ -182,6 +205,11 @@ def denials(text: str, oldest: float) -> Iterator[dict[str, Any]]:
         if tuple(found.values()) not in seen:
             seen.add(tuple(found.values()))
             yield found
+
+
+def _has(unit: str, port: int) -> bool:
+    """Whether a unit listens on a port, so that its complaint is over."""
+    return any(entry["unit"] == unit for entry in _listeners(port))
 
 
 def _listeners(port: int) -> list[dict[str, Any]]:
