@@ -23,12 +23,14 @@ from typing import Any
 
 import yaml
 
-NEEDED = ("ceph", "ceph-mon", "ceph-mgr", "ceph-osd", "monmaptool", "rados")
+NEEDED = ("ceph", "ceph-mon", "ceph-mgr", "ceph-osd", "monmaptool", "osdmaptool", "rados")
 OSDS = 3
 OSD_BYTES = 128 << 20
 FSID = "5a7c2d9e-3b1f-4e68-9c04-7d2e8f6a1b35"
 POOL = "vms"
 SECONDS = 90
+# The health checks that say that an OSD is filled beyond a ratio.
+FULL = ("OSD_NEARFULL", "OSD_BACKFILLFULL", "OSD_FULL")
 
 _CONFIGURATION = """\
 [global]
@@ -166,10 +168,10 @@ class Ceph:
             self._run("rados", "-c", str(self.configuration), "-p", POOL, "rm", *names)
 
     def settle(self) -> None:
-        """Wait until all placement groups are active and clean, and usage and health have been told anew."""
-        time.sleep(3)
-        self.wait("active and clean placement groups", self._clean)
-        time.sleep(3)
+        """Wait until each placement group is clean where the newest map puts it, and usage and health tell of that."""
+        self.wait("placement groups that are clean in their places", self._in_place)
+        self.wait("OSDs that hold no placement group of others", self._held)
+        self.wait("health that agrees with usage", self._agree)
 
     def wait(self, what: str, there: Callable[[], bool]) -> None:
         """Wait until something is there; CephError when it does not come."""
@@ -179,9 +181,42 @@ class Ceph:
                 raise CephError(f"{what} did not come within {SECONDS} s; the logs are in {self.directory}/log")
             time.sleep(0.5)
 
-    def _clean(self) -> bool:
-        states = self.ask("pg", "stat")["pg_summary"]["num_pg_by_state"]
-        return bool(states) and all(state["name"].startswith("active+clean") for state in states)
+    def _in_place(self) -> bool:
+        """Whether the OSDs that hold each placement group are those that the newest map names, and have told that they do."""
+        map_ = str(self.directory / "osdmap")
+        self._run(*self.command, "osd", "getmap", "-o", map_)
+        placed = {}
+        for pool in self.ask("osd", "dump")["pools"]:
+            said = self._run("osdmaptool", map_, "--test-map-pgs-dump", "--pool", str(pool["pool"]))
+            for line in said.splitlines():
+                name, _tab, osds = line.partition("\t")
+                if osds.startswith("["):
+                    placed[name] = json.loads(osds.partition("]")[0] + "]")
+        told = {row["pgid"]: row for row in self.ask("pg", "dump", "pgs_brief")["pg_stats"]}
+        return placed.keys() == told.keys() and all(
+            row["state"].startswith("active+clean") and row["up"] == row["acting"] == placed[name]
+            for name, row in told.items()
+        )
+
+    def _held(self) -> bool:
+        """Whether the OSDs hold as many placement groups as are theirs, by what each of them tells from now on."""
+        asked = {
+            number: int(self._run(*self.command, "tell", f"osd.{number}", "flush_pg_stats")) for number in range(OSDS)
+        }
+        told: list[dict[str, Any]] = []
+
+        def all_told() -> bool:
+            told[:] = self.ask("pg", "dump", "osds")["osd_stats"]
+            return all(row["seq"] >= asked[row["osd"]] for row in told)
+
+        self.wait("the OSDs' usage", all_told)
+        groups = self.ask("pg", "dump", "pgs_brief")["pg_stats"]
+        return sum(row["num_pgs"] for row in told) == sum(len(row["acting"]) for row in groups)
+
+    def _agree(self) -> bool:
+        """Whether health fails a check of OSDs' space just when one is filled beyond the lowest ratio."""
+        nearfull = float(self.ask("osd", "dump")["nearfull_ratio"]) * 100
+        return (self.fullest() > nearfull) == any(name in FULL for name in self.checks())
 
     def _write(self, first: int, last: int, size: int) -> None:
         content = self.directory / "content"
