@@ -140,6 +140,7 @@ class Fault:
     severity: of a finding that does not say otherwise.
     symptom, cause, fix: one or two sentences each, for the reader of a report and of docs/faults/<id>.md.
     host_evidence, cloud_evidence: the readers (names in `_evidence`) that `detect` or the observers need.
+    cloud_hints: readers of the cloud that make it more exact where they can be had, and that it can do without.
     detect: a pure function. Without observers it receives {reader name: what was read} on the host or beside the
         APIs. With observers it runs on the control node and receives
         {"hosts": {inventory name: observation}, "cloud": observation or None}. It yields findings, and Unknown for
@@ -162,6 +163,7 @@ class Fault:
     detect: Detect
     host_evidence: tuple[str, ...] = ()
     cloud_evidence: tuple[str, ...] = ()
+    cloud_hints: tuple[str, ...] = ()
     observe_host: Optional[Observe] = None
     observe_cloud: Optional[Observe] = None
     transient: bool = False
@@ -170,6 +172,10 @@ class Fault:
     def correlated(self) -> bool:
         """Whether it is judged on the control node, from what hosts and cloud observed."""
         return self.observe_host is not None or self.observe_cloud is not None
+
+    def rests_on(self, place: str) -> bool:
+        """Whether anything is read for it on "hosts", or of the "cloud"."""
+        return bool(self.host_evidence if place == "hosts" else (*self.cloud_evidence, *self.cloud_hints))
 
     def report(self, finding: Finding, status: str = "found") -> dict[str, Any]:
         """The finding as the JSON report has it (schema version 1)."""

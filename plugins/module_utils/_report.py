@@ -122,12 +122,13 @@ def summary(report: Mapping[str, Any]) -> str:
     objects = ", ".join(
         f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(checked["objects"].items())
     )
+    hosts = f"{checked['hosts']} hosts" if checked["hosts"] or not objects else ""
     counts: dict[str, int] = {}
     for finding in report["findings"]:
         counts[_status(finding)] = counts.get(_status(finding), 0) + 1
     found = ", ".join(f"{number} {status}" for status, number in counts.items()) or "no fault found"
     return (
-        f"{checked['faults']} faults looked for on {checked['hosts']} hosts{' and ' + objects if objects else ''}: "
+        f"{checked['faults']} faults looked for on {' and '.join(filter(None, (hosts, objects)))}: "
         f"{found}; {len(report['unknown'])} checks could not be made; {report['changed']} changed "
         f"(run {report['run_id']}, {report['duration_seconds']:.1f} s)"
     )

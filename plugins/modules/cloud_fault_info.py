@@ -95,6 +95,7 @@ addresses:
   type: dict
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -102,7 +103,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine, seen_twice, suspicious
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target, Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, open_cloud
 from ansible_collections.stackmend.openstack.plugins.module_utils._settings import OBSERVATION_SECONDS, STUCK_SECONDS
@@ -127,6 +128,9 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     cloud = open_cloud(params)
     reader = CloudReader(cloud, params)
     here = Target("cloud", cloud.name)
+    for hint in dict.fromkeys(name for fault in faults for name in fault.cloud_hints):
+        with contextlib.suppress(Unavailable):
+            reader(hint)
     always = {"settings": {name: params[name] for name in ("guest_agent", "stuck_seconds")}}
     result = examine(faults, "cloud", reader, here, always)
     again = suspicious(result, faults)

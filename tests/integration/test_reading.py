@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _session
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
@@ -12,7 +15,10 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._detection imp
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
 from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._settings import settings
+from ansible_collections.stackmend.openstack.plugins.modules import cloud_fault_info
 from stackmend_lab import Lab
+
+import stackmend
 
 
 def _connect(lab: Lab, **options: bool) -> _session.Cloud:
@@ -40,6 +46,26 @@ def test_all_checks_of_a_cloud_are_a_few_reads(lab: Lab) -> None:
     assert cloud.requests["TOKEN"] == 1
     # the version documents of the services, two or three pages of each collection, and two requests for each provider
     assert cloud.requests["GET"] <= 30 + 2 * reader.objects["resource provider"]
+
+
+def test_where_computes_are_reached_is_asked_of_nova_also_when_nothing_else_is(lab: Lab) -> None:
+    options = {name: spec.get("default") for name, spec in cloud_fault_info.OPTIONS.items()}
+    given = {"cloud": "stackmend-lab", "clouds_file": str(lab.clouds_file), "faults": ["migration_ssh_broken"]}
+    seen = cloud_fault_info.look({**options, **given})
+    assert set(seen["addresses"]) == {"HOST-34", "HOST-340", "HOST-341"}
+    assert (seen["findings"], seen["unknown"], seen["observations"]) == ([], [], {})
+
+
+def test_no_host_is_connected_to_for_a_fault_of_the_apis_alone(lab: Lab, tmp_path: Path) -> None:
+    nobody = tmp_path / "hosts.yml"
+    host = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ConnectTimeout=1"}
+    nobody.write_text(json.dumps({"all": {"hosts": {"nobody": host}}}))
+    cloud = {"stackmend_cloud": "stackmend-lab", "stackmend_clouds_file": str(lab.clouds_file)}
+    report = stackmend.diagnose(nobody, faults=["image_format_mismatch"], variables=cloud)
+    assert (report.unknown, report.document["checked"]["hosts"]) == ((), 0)
+    report = stackmend.diagnose(nobody, faults=["locale_not_utf8"], variables=cloud)
+    assert [entry.target.name for entry in report.unknown] == ["nobody"]
+    assert report.document["checked"]["objects"] == {}
 
 
 def test_more_images_cost_no_more_requests_until_a_page_is_full(lab: Lab) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ansible_collections.stackmend.openstack.plugins.filter.faults_resting_on import faults_resting_on
+from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate, migration_peers
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import (
@@ -125,3 +127,11 @@ def test_peers_are_named_by_what_nova_knows_before_what_the_inventory_says() -> 
         {"name": "c2.example.org", "address": "203.0.113.2", "port": 22},
         {"name": "c3", "address": "198.51.100.3", "port": 8022},
     ]
+
+
+def test_every_fault_rests_on_hosts_or_on_the_cloud() -> None:
+    on_hosts, in_cloud = (set(faults_resting_on(sorted(FAULTS), place)) for place in ("hosts", "cloud"))
+    assert on_hosts | in_cloud == set(FAULTS)
+    assert "image_format_mismatch" not in on_hosts
+    assert "locale_not_utf8" not in in_cloud
+    assert "migration_ssh_broken" in on_hosts & in_cloud, "nova's addresses come from the cloud"

@@ -41,6 +41,20 @@ def _built(**parts: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    ("hosts", "objects", "where"),
+    [
+        (2, {"image": 1, "server": 3}, "on 2 hosts and 1 image, 3 servers:"),
+        (2, {}, "on 2 hosts:"),
+        (0, {"image": 1}, "on 1 image:"),
+        (0, {}, "on 0 hosts:"),
+    ],
+)
+def test_the_summary_says_where_was_looked(hosts: int, objects: dict[str, int], where: str) -> None:
+    built = _built(checked={"hosts": hosts, "faults": 7, "objects": objects})
+    assert f" 7 faults looked for {where} " in f" {_report.summary(built)}"
+
+
+@pytest.mark.parametrize(
     ("parts", "status"),
     [
         ({}, 0),

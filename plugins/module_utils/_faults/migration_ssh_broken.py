@@ -329,5 +329,7 @@ FAULT = Fault(
     ),
     detect=detect,
     host_evidence=("ssh", "accounts"),
+    # nova's own address for each compute; without it the inventory's counts
+    cloud_hints=("hypervisors",),
     observe_host=observe_host,
 )
