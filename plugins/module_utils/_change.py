@@ -21,6 +21,26 @@ FAILURES = (BadCloud, ChangeFailed, JournalError, Unavailable)
 Options = Mapping[str, Any]
 Result = dict[str, Any]
 
+# The option of commands that make a change of files take effect.
+RESTARTS: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "service": {"type": "str", "required": True},
+        "command": {"type": "list", "elements": "str", "required": True},
+        "unit": {"type": "str", "default": ""},
+    },
+}
+
+
+def write(journal: Journal, texts: Mapping[str, str], restarts: Iterable[Mapping[str, Any]]) -> None:
+    """Write files of a host, with what then has to be restarted in the journal before them."""
+    for wish in {tuple(wish["command"]): wish for wish in restarts}.values():
+        journal.restart(wish["command"], [wish["service"]])
+    for path, text in texts.items():
+        journal.write_file(path, text.encode("utf-8", "surrogateescape"))
+
 
 def wishes(options: Options, required: bool = True) -> dict[str, Any]:
     """The option of a list of wishes, each of these options; the subject is that of the finding that it remedies.

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ._evidence import network_managers
+from ._evidence import _commands, network_managers
 from ._evidence._tree import Tree
 from ._model import ChangeFailed
 
@@ -49,14 +49,6 @@ def undo(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[str, s
 
 def _ip(family: int, verb: str, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(
-            ["ip", f"-{family}", "route", verb, *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-        )
+        return _commands.run(["ip", f"-{family}", "route", verb, *words], 20)
     except (OSError, subprocess.SubprocessError) as error:
         raise ChangeFailed(f"ip could not be run: {error}") from error

@@ -11,13 +11,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ._evidence import _commands
 from ._evidence._tree import Tree
 from ._model import ChangeFailed
 from ._numbers import whole
 
 # Loading a policy takes its time.
 SECONDS = 300
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def boolean(name: str) -> Optional[bool]:
@@ -72,15 +72,7 @@ def undo_port(tree: Tree, entry: Mapping[str, Any], check_mode: bool) -> tuple[s
 
 def _run(command: Sequence[str], must: bool = True) -> str:
     try:
-        run = subprocess.run(
-            list(command),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-            env={"PATH": _PATH, "LC_ALL": "C"},
-        )
+        run = _commands.run(command, SECONDS, _commands.LOCAL_PATH)
     except FileNotFoundError as error:
         raise ChangeFailed(
             f"{command[0]} is not installed: it comes with policycoreutils and policycoreutils-python-utils"

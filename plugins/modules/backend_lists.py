@@ -119,10 +119,12 @@ from typing import Any
 
 from ansible_collections.stackmend.openstack.plugins.module_utils import _transport_url
 from ansible_collections.stackmend.openstack.plugins.module_utils._change import (
+    RESTARTS,
     change_host,
     difference,
     lines,
     wishes,
+    write,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._oslo_files import (
     ParseError,
@@ -175,10 +177,7 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
         diff.append(difference(name, lines(_shown(now, wish)), lines(_shown(wanted, wish))))
     changed = [path for path, text in texts.items() if text != before[path]]
     if changed and not check_mode:
-        for restart in {tuple(wish["command"]): wish for wish in params["restarts"]}.values():
-            journal.restart(restart["command"], [restart["service"]])
-        for path in changed:
-            journal.write_file(path, texts[path].encode("utf-8", "surrogateescape"))
+        write(journal, {path: texts[path] for path in changed}, params["restarts"])
     return {"changed": bool(changed), "diff": diff, "gone": gone}
 
 
@@ -217,16 +216,7 @@ def main() -> None:
                     "expect": {"type": "str"},
                 }
             ),
-            "restarts": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "service": {"type": "str", "required": True},
-                    "command": {"type": "list", "elements": "str", "required": True},
-                    "unit": {"type": "str", "default": ""},
-                },
-            },
+            "restarts": RESTARTS,
         },
     )
 

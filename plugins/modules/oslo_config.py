@@ -157,7 +157,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.stackmend.openstack.plugins.module_utils import _oslo_edits
-from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, lines
+from ansible_collections.stackmend.openstack.plugins.module_utils._change import (
+    RESTARTS,
+    change_host,
+    difference,
+    lines,
+    write,
+)
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._oslo_files import ParseError
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.oslo_config import host_key
@@ -194,10 +200,7 @@ def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict
     outcomes = plan(journal.tree, params["edits"])
     edited = {path: outcome for path, outcome in outcomes.items() if outcome.changes}
     if edited and not check_mode:
-        for wish in {tuple(wish["command"]): wish for wish in params["restarts"]}.values():
-            journal.restart(wish["command"], [wish["service"]])
-        for path, outcome in edited.items():
-            journal.write_file(path, outcome.text.encode("utf-8", "surrogateescape"))
+        write(journal, {path: outcome.text for path, outcome in edited.items()}, params["restarts"])
     diff = [
         difference(
             path,
@@ -237,16 +240,7 @@ def main() -> None:
                     ("state", "renamed", ["new_section", "new_option"], True),
                 ],
             },
-            "restarts": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "service": {"type": "str", "required": True},
-                    "command": {"type": "list", "elements": "str", "required": True},
-                    "unit": {"type": "str", "default": ""},
-                },
-            },
+            "restarts": RESTARTS,
         },
     )
 

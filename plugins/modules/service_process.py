@@ -117,10 +117,12 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._change import
     difference,
     wishes,
 )
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import _systemd
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.service_processes import identity
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.services import program_of
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
+from ansible_collections.stackmend.openstack.plugins.module_utils._numbers import whole
 
 
 def apply(journal: Journal, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -175,11 +177,9 @@ def _is(command: list[str], program: str) -> bool:
 
 def _unit(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
-            parts = [part for part in file.read().replace("\n", "/").split("/") if part.endswith(".service")]
+        return _systemd.unit_of(pid) or ""
     except OSError:
         return ""
-    return parts[-1] if parts else ""
 
 
 def _main_pid(unit: str) -> Optional[int]:
@@ -187,16 +187,10 @@ def _main_pid(unit: str) -> Optional[int]:
     if not unit:
         return None
     try:
-        run = subprocess.run(
-            ["systemctl", "show", "--property=MainPID", "--value", unit],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        told = _systemd.show([unit], "MainPID")[unit]
+    except (OSError, subprocess.SubprocessError, KeyError) as error:
         raise ChangeFailed(f"systemd could not be asked for the main process of {unit}; nothing was ended") from error
-    return int(run.stdout) if run.stdout.strip().isdigit() else None
+    return whole(told["MainPID"])
 
 
 def _end(pid: int, start: int, grace: int) -> None:

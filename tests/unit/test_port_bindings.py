@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _selinux
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import _commands
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import port_bindings as reader
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.services import Program
@@ -93,7 +94,7 @@ def recorded_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in programs.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    monkeypatch.setattr(_selinux, "_PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(_commands, "LOCAL_PATH", f"{tmp_path}:{os.environ['PATH']}")
     # the program itself is looked up in the path of this process
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return state

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import service_processes
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import _commands, service_processes
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
@@ -107,7 +107,12 @@ def test_the_age_of_a_process_and_of_its_files(start: Any) -> None:
     assert found["start"] == service_processes.identity(process.pid)[1]
 
 
-def test_systemd_names_the_main_process_of_each_unit() -> None:
+def test_systemd_names_the_main_process_of_each_unit(monkeypatch: pytest.MonkeyPatch) -> None:
     # systemctl show, two units; the second one does not run
-    said = "MainPID=812\nId=nova-compute.service\n\nMainPID=0\nId=nova-api.service\n"
-    assert dict(service_processes._blocks(said)) == {"nova-compute.service": 812, "nova-api.service": 0}
+    told = (
+        "MainPID=812\nId=nova-compute.service\nNames=nova-compute.service openstack-nova-compute.service\n\n"
+        "MainPID=0\nId=nova-api.service\nNames=nova-api.service\n"
+    )
+    monkeypatch.setattr(_commands, "run", lambda command, seconds: subprocess.CompletedProcess(command, 0, told, ""))
+    asked = ["nova-api.service", "openstack-nova-compute.service", "gone.service"]
+    assert service_processes._main_pids(asked) == {"openstack-nova-compute.service": 812, "nova-api.service": 0}

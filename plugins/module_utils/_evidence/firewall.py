@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from .. import _firewall
 from .._model import Unavailable
+from . import _commands
 from ._tree import Tree
 
 SECONDS = 30.0
@@ -79,14 +80,7 @@ def run(command: Sequence[str], given: Optional[str] = None, seconds: float = SE
 
 def _keeper(tree: Tree) -> str:
     try:
-        running = subprocess.run(
-            ["systemctl", "is-active", "firewalld.service"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        ).stdout.strip()
+        running = _commands.run(["systemctl", "is-active", "firewalld.service"], SECONDS).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         running = ""
     if running == "active":

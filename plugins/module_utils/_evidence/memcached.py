@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shlex
 import socket
 import subprocess
@@ -36,7 +35,7 @@ from typing import Any, NamedTuple, Optional
 from .._memcached_files import limit_in, limit_of
 from .._model import Unavailable
 from .._numbers import whole
-from . import oslo_config, services
+from . import _systemd, oslo_config, services
 from ._tree import Tree
 
 COUNTERS = ("rejected_connections", "listen_disabled_num")
@@ -47,7 +46,6 @@ _FULL = b"ERROR Too many open connections"
 _FILES = {"arguments": "/etc/memcached.conf", "environment": "/etc/sysconfig/memcached"}
 # oslo.cache and keystonemiddleware: connections of one process to one memcached (keystone_authtoken memcache_pool_maxsize)
 _POOL = 10
-_UNIT = re.compile(r"/([^/\n]+\.service)(?=/|$)", re.MULTILINE)
 
 
 class _Process(NamedTuple):
@@ -89,15 +87,13 @@ def _processes() -> Iterator[_Process]:
                 arguments = [word for word in file.read(65536).decode(errors="replace").split("\0") if word]
             if not arguments or os.path.basename(arguments[0]) != "memcached":
                 continue
-            with open(f"{directory}/cgroup", encoding="utf-8", errors="replace") as file:
-                cgroup = file.read()
-            units = [] if "user.slice" in cgroup else _UNIT.findall(cgroup)
+            unit = _systemd.unit_of(int(name))
             container, reachable = services.in_container(int(name)), True
             with contextlib.suppress(PermissionError):
                 reachable = os.readlink(f"{directory}/ns/net") == os.readlink("/proc/self/ns/net")
         except OSError:
             continue  # it ended, or is not ours to look at
-        yield _Process(int(name), tuple(arguments), units[-1] if units else None, container, reachable)
+        yield _Process(int(name), tuple(arguments), unit, container, reachable)
 
 
 # -- one memcached -----------------------------------------------------------------------------------------------------
@@ -299,16 +295,10 @@ def _file(tree: Tree, unit: str) -> tuple[Optional[dict[str, Any]], str]:
 def _open_files(unit: str) -> Optional[int]:
     """The hard limit of open files that systemd gives a unit; None where it cannot be told or there is none."""
     try:
-        run = subprocess.run(
-            ["systemctl", "show", "--property=LimitNOFILE", "--value", unit],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
+        told = _systemd.show([unit], "LimitNOFILE")
     except (OSError, subprocess.SubprocessError):
         return None
-    return whole(run.stdout.strip())
+    return whole(told[unit]["LimitNOFILE"]) if unit in told else None
 
 
 # -- who asks it -------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Optional
 
 from .._numbers import whole
-from . import _commands, services
+from . import _commands, _systemd, services
 from ._tree import Tree
 
 SECONDS = 20.0
@@ -74,11 +74,14 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
         return {**empty, "configured": sorted(units) if enforced else []}
     states = _states(units)
     down = [unit for unit, state in states.items() if state in _DOWN]
+    complained = [failure for unit in down for failure in _failures(unit, units[unit])]
+    listeners = {port: _listeners(port) for port in sorted({failure["port"] for failure in complained} - {0})}
     failures = [
         failure
-        for unit in down
-        for failure in _failures(unit, units[unit])
-        if states[unit] != "restarting" or (failure["port"] and not _has(unit, failure["port"]))
+        for failure in complained
+        if states[failure["unit"]] != "restarting"
+        # a unit that listens after all has got over its complaint
+        or (failure["port"] and all(entry["unit"] != failure["unit"] for entry in listeners[failure["port"]]))
     ]
     if not failures:
         return empty
@@ -89,7 +92,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
         "selinux": selinux,
         "booleans": booleans([BOOLEAN]) if selinux in ("Enforcing", "Permissive") else {},
         "denials": list(denials(_tail(AUDIT_LOG), time.time() - WINDOW_SECONDS)) if selinux else [],
-        "listeners": {str(f["port"]): _listeners(f["port"]) for f in failures if f["port"]},
+        "listeners": {str(f["port"]): listeners[f["port"]] for f in failures if f["port"]},
     }
 
 
@@ -128,15 +131,11 @@ def _units(tree: Tree) -> dict[str, list[services.Program]]:
 
 def _states(units: Iterable[str]) -> dict[str, str]:
     """systemd's state of each unit; "restarting" where it says "active" of one that has just been started once more."""
-    units = sorted(units)
-    if not units:
+    try:
+        told = _systemd.show(units, "ActiveState", "NRestarts", "ActiveEnterTimestampMonotonic")
+    except (OSError, subprocess.SubprocessError):
         return {}
-    names = "ActiveState,NRestarts,ActiveEnterTimestampMonotonic"
-    blocks = said(["systemctl", "show", f"--property={names}", *units]).strip().split("\n\n")
-    return {
-        unit: state_of(dict(line.split("=", 1) for line in block.splitlines() if "=" in line), time.monotonic())
-        for unit, block in zip(units, blocks)  # noqa: B905 - Python 3.9
-    }
+    return {unit: state_of(properties, time.monotonic()) for unit, properties in told.items()}
 
 
 def state_of(properties: Mapping[str, str], now: float) -> str:
@@ -205,11 +204,6 @@ def denials(text: str, oldest: float) -> Iterator[dict[str, Any]]:
         if tuple(found.values()) not in seen:
             seen.add(tuple(found.values()))
             yield found
-
-
-def _has(unit: str, port: int) -> bool:
-    """Whether a unit listens on a port, so that its complaint is over."""
-    return any(entry["unit"] == unit for entry in _listeners(port))
 
 
 def _listeners(port: int) -> list[dict[str, Any]]:

@@ -20,19 +20,17 @@ through its own file system.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from .. import _transport_url
 from .._model import Unavailable
 from .._numbers import whole
-from . import _amqp, backends, oslo_config, services
+from . import _amqp, _systemd, backends, oslo_config, services
 from ._tree import Tree
 
 COMPUTE = "nova-compute"
-_UNIT = re.compile(r"/([^/\n]+\.service)(?=/|$)", re.MULTILINE)
 # oslo.service, graceful_shutdown_timeout
 _GRACE = 60
 
@@ -76,14 +74,12 @@ def _process(pid: int) -> Optional[dict[str, Any]]:
         if named is None:
             return None
         parent, start = identity(pid)
-        with open(f"{directory}/cgroup", encoding="utf-8", errors="replace") as file:
-            cgroup = file.read()
+        unit = _systemd.unit_of(pid)
         container = services.in_container(pid)
         environment, executable = _private(directory)
     except OSError:
         return None
     project, program, wsgi = named
-    units = [] if "user.slice" in cgroup else _UNIT.findall(cgroup)
     return {
         "pid": pid,
         "parent": parent,
@@ -91,7 +87,7 @@ def _process(pid: int) -> Optional[dict[str, Any]]:
         "started": _boot() + start / os.sysconf("SC_CLK_TCK"),
         "program": program,
         "project": project,
-        "unit": units[-1] if units else "",
+        "unit": unit or "",
         "container": container,
         "deleted": executable.endswith(" (deleted)"),
         "newest": None,
@@ -151,28 +147,12 @@ def _newest(tree: Tree, paths: Iterable[str]) -> Optional[dict[str, Any]]:
 
 def _main_pids(units: Iterable[str]) -> dict[str, int]:
     """{unit: pid of its main process}, as systemd knows it."""
-    names = sorted(units)
-    if not names:
-        return {}
     try:
-        run = subprocess.run(
-            ["systemctl", "show", "--property=Id", "--property=MainPID", *names],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        told = _systemd.show(units, "MainPID")
     except (OSError, subprocess.SubprocessError) as error:
         raise Unavailable(f"systemd could not be asked which processes are its units' own: {error}") from error
-    return dict(_blocks(run.stdout))
-
-
-def _blocks(text: str) -> Iterator[tuple[str, int]]:
-    for block in text.strip().split("\n\n"):
-        said = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        pid = whole(said.get("MainPID", ""))
-        if said.get("Id") and pid is not None:
-            yield said["Id"], pid
+    pids = {unit: whole(properties["MainPID"]) for unit, properties in told.items()}
+    return {unit: pid for unit, pid in pids.items() if pid is not None}
 
 
 def _consumers(effective: Any, host: str) -> Optional[int]:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._model import Unavailable
+from . import _systemd
 from ._tree import Tree
 
 
@@ -51,7 +52,6 @@ _NOT_A_SERVICE = re.compile(r"rootwrap|manage|status|helper|cleanup|-db-|haproxy
 _WSGI_PROCESS = re.compile(rf"\(wsgi:({_NAMES})")
 _WSGI_SERVER = re.compile(r"^(uwsgi|httpd|apache2|gunicorn|mod_wsgi|\(wsgi:)")
 _OVERRIDE = re.compile(r"^OS_[A-Z0-9_-]+__[A-Z0-9_-]+$|^OS_[A-Z]+_CONFIG_(DIR|FILES)$")
-_UNIT = re.compile(r"/([^/\n]+\.service)(?=/|$)", re.MULTILINE)
 # Without an argument for directories, oslo.config would read the default ones as well.
 _NO_DIRECTORY = "--config-dir=/nonexistent"
 UNIT_DIRECTORIES = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
@@ -226,7 +226,7 @@ def _processes(tree: Tree) -> Iterator[Program]:
     seen = set()
     for pid in (name for name in os.listdir("/proc") if name.isdigit()):
         try:
-            program = _process(f"/proc/{pid}")
+            program = _process(int(pid))
         except OSError:
             continue  # it ended, or is not ours to look at
         if program is None:
@@ -243,7 +243,8 @@ def _processes(tree: Tree) -> Iterator[Program]:
             yield program
 
 
-def _process(directory: str) -> Optional[Program]:
+def _process(pid: int) -> Optional[Program]:
+    directory = f"/proc/{pid}"
     with open(f"{directory}/cmdline", "rb") as file:
         arguments = [part for part in file.read(65536).decode(errors="replace").split("\0") if part]
     # neutron rewrites its title: "neutron-server: rpc worker (/usr/bin/python3 /usr/bin/neutron-server --config-...)"
@@ -259,9 +260,6 @@ def _process(directory: str) -> Optional[Program]:
         # a container: its files are not this host's; what is installed in it tells the release
         container = f"{project}-{name.split('-', 1)[-1]}" if "-" in name else project
         return Program(project, name, (), {}, container=container, prefix=f"{directory}/root", wsgi=True)
-    with open(f"{directory}/cgroup", encoding="utf-8", errors="replace") as file:
-        cgroup = file.read()
-    units = [] if "user.slice" in cgroup else _UNIT.findall(cgroup)
     python = next(
         (w for w in words[:2] if w.startswith("/") and re.match(r"python[0-9.]*$", os.path.basename(w))), None
     )
@@ -270,7 +268,7 @@ def _process(directory: str) -> Optional[Program]:
         name,
         tuple(words),
         environment,
-        unit=units[-1] if units else None,
+        unit=_systemd.unit_of(pid),
         user=_account(os.stat(directory).st_uid),
         python=python or _shebang(Tree(), words),
         wsgi=wsgi,

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._model import Unavailable
-from . import _commands, services
+from . import _commands, _systemd, services
 from ._interpreter import ProgramFailed, ask, isolated
 from ._tree import Tree
 
@@ -249,9 +249,11 @@ def _is_named(entry: Mapping[str, Any], logs: str) -> bool:
 
 
 def _states(units: Iterable[str]) -> dict[str, str]:
-    return {
-        unit: _said(["systemctl", "show", "--property=ActiveState", "--value", unit]).strip() for unit in sorted(units)
-    }
+    try:
+        told = _systemd.show(units, "ActiveState")
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {unit: properties["ActiveState"] for unit, properties in told.items()}
 
 
 def _said(command: list[str]) -> str:
