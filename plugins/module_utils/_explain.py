@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from . import _allocations, _scheduling, _scheduling_wish
+from ._cloud_readers import CloudReader
 from ._evidence import scheduling
 from ._evidence.scheduler import default_filters
 from ._model import Unavailable
-from ._readers import CloudReader
 from ._session import Cloud
 from ._words import listed
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from . import _allocations
+from ._cloud_readers import CloudReader
 from ._evidence import consumers, placement
 from ._model import Unavailable
-from ._readers import CloudReader
 from ._session import Cloud
 
 # Up to here a request leaves the consumer's type alone, which nova never sets: "unknown" can be read and not written.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._catalogue import UnknownFault, select
+from ._catalogue import UnknownFault, known
 from ._journal import JournalError, check_run_id, new_run_id
 from ._model import CERTAINTIES, RISKS
 from ._plan import DEFAULT_MAX_CHANGES, limit_of
@@ -39,7 +39,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(faults, str):
         faults = [part.strip() for part in faults.split(",")]
     try:
-        ids = [fault.id for fault in select(list(faults))]
+        ids = known(list(faults))
     except (UnknownFault, TypeError) as error:
         raise BadSetting(f"stackmend_faults: {error}") from error
     approve_targets = run.get("approve_targets", {})
@@ -49,7 +49,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         raise BadSetting("stackmend_approve_targets must be a dictionary of fault id to a list of target ids")
     max_changes = run.get("max_changes", list(DEFAULT_MAX_CHANGES))
     try:
-        select(list(approve_targets))
+        known(list(approve_targets))
         limit_of(max_changes, 100)
         run_id = check_run_id(str(run["run_id"])) if "run_id" in run else new_run_id()
     except UnknownFault as error:

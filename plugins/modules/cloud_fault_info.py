@@ -102,9 +102,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
+from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine, seen_twice, suspicious
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target, Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, open_cloud
 from ansible_collections.stackmend.openstack.plugins.module_utils._settings import OBSERVATION_SECONDS, STUCK_SECONDS
 

@@ -210,8 +210,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
+from ansible_collections.stackmend.openstack.plugins.module_utils._host_readers import host_reader
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
-from ansible_collections.stackmend.openstack.plugins.module_utils._readers import host_reader
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "faults": {"type": "list", "elements": "str", "default": []},

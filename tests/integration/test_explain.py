@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _explain, _session
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from ansible_collections.stackmend.openstack.plugins.module_utils._readers import host_reader
+from ansible_collections.stackmend.openstack.plugins.module_utils._host_readers import host_reader
 from ansible_collections.stackmend.openstack.plugins.module_utils._scheduling_wish import UnknownName
 from click.testing import CliRunner
 from stackmend_lab import Lab

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _plan
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import select
+from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import (
     _image_formats,
@@ -22,7 +23,6 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._evidence impo
 from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
-from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import connect
 from ansible_collections.stackmend.openstack.plugins.modules.image_properties import apply
 from stackmend_lab import Lab

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _session
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
+from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target, Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._placement_allocation import look
-from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from stackmend_lab import Lab, breakers
 from stackmend_lab.breakers import _placement
 

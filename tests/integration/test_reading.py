@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils import _session
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
+from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target
-from ansible_collections.stackmend.openstack.plugins.module_utils._readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._settings import settings
 from ansible_collections.stackmend.openstack.plugins.modules import cloud_fault_info
 from stackmend_lab import Lab

@@ -10,11 +10,15 @@ configuration files, {files: ..., expect: ...}, from which config_fixtures build
 
 from __future__ import annotations
 
+import ast
+import inspect
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.stackmend.openstack.plugins.module_utils import _catalogue, _cloud_readers, _host_readers
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unknown
 
@@ -76,3 +80,29 @@ def test_a_finding_can_be_reported_as_json_and_names_what_to_do(fault: Any) -> N
                 assert document["summary"]
                 assert document["expected"]
                 assert document["remedy"] or document["reason"], "a finding without a remedy says why"
+
+
+def _seen_imported(module: ModuleType) -> set[str]:
+    """What is imported anywhere in a module from a package beside it, as Ansible sees it when it packs a module."""
+    tree = ast.parse(inspect.getsource(module))
+    imports = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in ("_faults", "_evidence")
+    ]
+    return {alias.name for node in imports for alias in node.names}
+
+
+def test_every_fault_is_in_the_catalogue_and_travels_with_it() -> None:
+    files = {path.stem for path in Path(_catalogue.__file__).parent.glob("_faults/[a-z]*.py")}
+    assert set(_catalogue.NAMES) == _seen_imported(_catalogue) == files
+    assert list(_catalogue.NAMES) == sorted(_catalogue.NAMES)
+    assert [fault.id for fault in FAULTS.values()] == list(_catalogue.NAMES)
+
+
+@pytest.mark.parametrize(("side", "readers"), [("host", _host_readers), ("cloud", _cloud_readers)])
+def test_every_reader_that_a_fault_asks_for_travels_with_the_module(side: str, readers: ModuleType) -> None:
+    asked = {
+        name
+        for fault in FAULTS.values()
+        for name in (fault.host_evidence if side == "host" else (*fault.cloud_evidence, *fault.cloud_hints))
+    }
+    assert asked - {"config_files"} <= _seen_imported(readers)
