@@ -45,6 +45,8 @@ CONTROL_SECONDS = 60.0
 COMMAND_SECONDS = 120.0
 LOCK_SECONDS = 600.0
 
+# What the process that is nova has once, beside the API and the computes.
+PARTS = ("nova-conductor", "nova-scheduler")
 USERS = ("admin", "member", "keystone", "placement", "glance", "neutron", "nova")
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 _PROGRAMS = Path(__file__).parent / "programs"
@@ -206,6 +208,14 @@ class Lab:
     def deafen_compute(self, host: str) -> None:
         """Let one compute go on reporting and take no messages any more; `restart` cures it."""
         self._control("deafen", host)
+
+    def stop_part(self, name: str) -> None:
+        """Stop nova-conductor or nova-scheduler; nova sees it as down 15 seconds later."""
+        self._control("stop", name)
+
+    def start_part(self, name: str) -> None:
+        """Start nova-conductor or nova-scheduler again; what was asked of it meanwhile is waiting for it."""
+        self._control("start", name)
 
     def start_compute(self, host: str) -> None:
         """Start one compute again; it reads its nova.conf and refuses what nova-compute refuses. Raises LabError."""
@@ -517,7 +527,7 @@ class Lab:
         return self.layout.run / "nova.sock"
 
     def _control(self, verb: str, host: str) -> None:
-        if host not in self.layout.computes:
+        if host not in (*self.layout.computes, *PARTS):
             raise LabError(f"The lab has no compute {host!r}; it has {', '.join(self.layout.computes)}.")
         try:
             directory = os.open(self.layout.run, os.O_RDONLY | os.O_DIRECTORY)
@@ -533,7 +543,8 @@ class Lab:
         except OSError as error:
             raise LabError(f"nova cannot be told to {verb} {host}: {error}; is the lab up?") from None
         if answer != "done":
-            raise LabError(f"nova-compute on {host} does not {verb}: {answer.removeprefix('failed: ') or 'nova ended'}")
+            what = host if host in PARTS else f"nova-compute on {host}"
+            raise LabError(f"{what} does not {verb}: {answer.removeprefix('failed: ') or 'nova ended'}")
 
     def _start_compute(self, host: str) -> None:
         before = self._clock()

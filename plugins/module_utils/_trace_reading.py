@@ -38,6 +38,7 @@ _BY_FILTER = {
 _QUEUES = ("controller_backends_differ", "F06")
 _DOWN = ("compute_service_down", "F15")
 _STUCK = ("server_stuck_scheduling", "F15")
+_VALUE = ("config_value_invalid", "F10")
 _CAPACITY = ("placement_capacity_exhausted", "F27")
 # A fault that a line of the same request points at more closely comes before these.
 _GENERAL = ("placement_capacity_exhausted", "controller_backends_differ", "instance_mapping_missing")
@@ -438,15 +439,38 @@ def _stopped(
         return "cause", text + _of_queues(place, queues) + ".", [*hints, *_unread(place, queues)]
     if waited < place.patience:
         return "waiting", under_way, []
-    down = [row["host"] for row in place.services or () if row["binary"] == following and row["state"] == "down"]
-    up = [row for row in place.services or () if row["binary"] == following and row["state"] == "up"]
-    text = f"{reached} accepted it {since}, and {following} never had it: "
-    if down and not up:
-        text += f"every {following} is down ({', '.join(down)})"
+    return "cause", *_between(place, reached, path, since)
+
+
+def _between(place: Place, reached: str, path: tuple[str, ...], since: str) -> tuple[str, list[Hint]]:
+    """Of a request that a service took and that no later one tells of; nova-conductor tells nothing of what goes well."""
+    following = [stage for stage in path[path.index(reached) + 1 :] if stage != COMPUTE]
+    dead = next((stage for stage in following if _is_down(place, stage)), None)
+    text = f"{reached} accepted it {since}, and "
+    hints = []
+    if dead:
+        hosts = ", ".join(row["host"] for row in place.services or () if row["binary"] == dead)
+        text += f"{dead} never had it: every {dead} is down ({hosts})"
+        why = f"{dead} is down: a service that meets a value it refuses does not start"
+        hints = [Hint(*_VALUE, Certainty.POSSIBLE, why), Hint(*_QUEUES, Certainty.POSSIBLE, f"{dead} is down")]
+        following = [dead]
+    elif len(following) > 1:
+        text += (
+            f"no later service told of it. One of {' and '.join(following)} is dead or hangs (the first logs nothing of what "
+            "goes well), or the message queue lost it (transport_url, cell mapping)"
+        )
     else:
-        text += f"{following} is dead, or the message queue lost it (transport_url, cell mapping)"
-    text += _of_queues(place, [following[5:]]) + _of_processes(place, following)
-    return "cause", text + ".", [Hint(*_QUEUES, Certainty.PROBABLE, f"nothing came from {reached} to {following}")]
+        text += f"{following[0]} never had it: it is dead, or the message queue lost it (transport_url, cell mapping)"
+    queues = [stage[len("nova-") :] for stage in following]
+    text += _of_queues(place, queues) + "".join(_of_processes(place, stage) for stage in following)
+    lost = Hint(*_QUEUES, Certainty.PROBABLE, f"nothing came from {reached} to {following[0]}")
+    return text + ".", [*_unread(place, queues), *(hints or [lost])]
+
+
+def _is_down(place: Place, binary: str) -> bool:
+    """Whether nova knows of such a service, and none is up."""
+    states = {row["state"] for row in place.services or () if row["binary"] == binary}
+    return bool(states) and "up" not in states
 
 
 def _silent(request: Request, place: Place, waited: float) -> tuple[str, str, list[Hint]]:

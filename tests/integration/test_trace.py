@@ -137,6 +137,22 @@ def test_a_compute_that_falls_silent_in_the_midst_of_a_build_is_named(lab: Lab) 
     assert "nova-compute on HOST-340 had it and has been silent for" in answer["requests"][0]["reading"]
 
 
+@pytest.mark.parametrize("dead", ["nova-conductor", "nova-scheduler"])
+def test_a_service_between_api_and_compute_that_is_dead_is_named_and_no_other(lab: Lab, dead: str) -> None:
+    lab.stop_part(dead)
+    try:
+        server = waiting(lab, name=f"{STARTED}dead")
+        answer = traced_until(lab, server, lambda answer: "is down" in answer["requests"][0]["reading"])
+    finally:
+        lab.start_part(dead)
+    (request,) = answer["requests"]
+    assert answer["verdict"] == "cause"
+    assert f"{dead} never had it: every {dead} is down (labctl)" in request["reading"]
+    assert {fault["certainty"] for fault in request["faults"]} == {"possible"}
+    # what was asked of it meanwhile was waiting for it
+    assert lab.wait_for_server(server).status == "ACTIVE"
+
+
 def test_a_refusal_of_the_api_is_read_by_its_request_id(lab: Lab) -> None:
     cloud = lab.cloud()
     wish = {"name": f"{STARTED}no", "imageRef": cloud.image.find_image("cirros").id, "flavorRef": "none-such"}

@@ -6,9 +6,9 @@
 
     run_nova.py --port PORT --control SOCKET --hosts STATE/hosts --wait-for PORT... COMPUTE...
 
-The control socket takes one line, `start`, `stop`, `status` or `deafen` and a HOST, and answers `done` or
-`failed: <why>`. A compute reads its own hosts/HOST/etc/nova/nova.conf when it starts, and refuses to start on what
-nova-compute refuses.
+The control socket takes one line, `start`, `stop` or `status` and a HOST, nova-conductor or nova-scheduler, or
+`deafen` and a HOST, and answers `done` or `failed: <why>`. A compute reads its own hosts/HOST/etc/nova/nova.conf when
+it starts, and refuses to start on what nova-compute refuses.
 """
 
 # nova chooses its concurrency before anything else of it is imported.
@@ -27,6 +27,7 @@ import sys  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import ClassVar  # noqa: E402
 
 import nova.conf  # noqa: E402
 import os_vif  # noqa: E402
@@ -126,19 +127,42 @@ class Computes:
                 return
             # Not Service.stop(): its cleanup_host() shuts thread pools that API and conductor share.
             compute.tg.stop()
-            self._take_no_messages(compute)
+            take_no_messages(compute)
 
     def deafen(self, host):
         """It goes on reporting and takes no messages any more, like a queue that lost its consumer."""
         with self.lock:
-            self._take_no_messages(self.running[host])
+            take_no_messages(self.running[host])
 
-    @staticmethod
-    def _take_no_messages(compute):
-        for server in (compute.rpcserver, compute.rpcserver_alt):
-            if server is not None:
-                server.stop()
-                server.wait()
+
+class Parts:
+    """What this process has once: nova-conductor and nova-scheduler. One that is stopped neither reports nor takes messages."""
+
+    topics: ClassVar = {"nova-conductor": conductor_rpcapi.RPC_TOPIC, "nova-scheduler": scheduler_rpcapi.RPC_TOPIC}
+
+    def __init__(self):
+        self.running = {}
+
+    def start(self, name):
+        if name not in self.running:
+            self.running[name] = start(name, CONF.host, self.topics[name])
+
+    def status(self, name):
+        if name not in self.running:
+            raise LookupError("it does not run")
+
+    def stop(self, name):
+        part = self.running.pop(name, None)
+        if part is not None:
+            part.tg.stop()
+            take_no_messages(part)
+
+
+def take_no_messages(service_):
+    for server in (service_.rpcserver, service_.rpcserver_alt):
+        if server is not None:
+            server.stop()
+            server.wait()
 
 
 def read_configuration(path):
@@ -177,7 +201,7 @@ def wait_for(port):
             time.sleep(0.1)
 
 
-def serve_control(path, computes):
+def serve_control(path, computes, parts):
     """Do what is asked for. The address goes through /proc because a socket's path is limited to 107 bytes."""
     path.unlink(missing_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -192,7 +216,7 @@ def serve_control(path, computes):
                 verb, host = connection.makefile().readline().split()
                 if verb not in ("start", "stop", "status", "deafen"):
                     raise ValueError(f"there is no {verb}")
-                getattr(computes, verb)(host)
+                getattr(parts if host in parts.topics else computes, verb)(host)
                 answer = "done"
             except Exception as error:
                 answer = f"failed: {type(error).__name__}: {error}"
@@ -216,10 +240,11 @@ def main():
     os_vif.initialize()
     objects.register_all()
     objects.Service.enable_min_version_cache()
-    start("nova-conductor", CONF.host, conductor_rpcapi.RPC_TOPIC)
+    parts = Parts()
+    parts.start("nova-conductor")
     for port in arguments.wait_for:
         wait_for(port)
-    start("nova-scheduler", CONF.host, scheduler_rpcapi.RPC_TOPIC)
+    parts.start("nova-scheduler")
     stand_still_where_told()
     computes = Computes(arguments.hosts)
     for host in arguments.compute:
@@ -227,7 +252,7 @@ def main():
             computes.start(host)
         except Exception as error:  # as on real hosts: one compute that does not start leaves the others alone
             print(f"{REFUSED.format(host)}: {type(error).__name__}: {error}", flush=True)
-    threading.Thread(target=serve_control, args=(arguments.control, computes), daemon=True).start()
+    threading.Thread(target=serve_control, args=(arguments.control, computes, parts), daemon=True).start()
     wsgi.Server(("127.0.0.1", arguments.port), osapi_compute.application, numthreads=8, request_queue_size=128).start()
 
 
