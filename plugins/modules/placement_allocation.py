@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: placement_allocation
 short_description: Give back what placement has allocated to nobody
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Removes the allocations of a consumer that is neither a server nor a migration under way, or, of a server at rest, those
     on other hosts than its own.

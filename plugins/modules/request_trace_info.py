@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: request_trace_info
 short_description: Read what a host's logs say of some requests or servers
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Goes through the logs of the host once, for the lines that hold one of the ids, and masks what may be secret in them.
   - Says also in what state nova's processes are, what waits in nova's queues where RabbitMQ runs, and whether nova's API

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: server_actions_info
 short_description: Read the actions, the fault and the migrations of servers
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Reads the newest actions of each server with their events, also of a server that was deleted, its fault and its
     migrations, and for a server without a host what placement holds for it.
