@@ -95,15 +95,16 @@ class CloudPlace(Place):
         return _seen(correlate(select(faults), of_hosts, cloud))
 
     def _look_at(self, options: dict[str, Any]) -> dict[str, Any]:
-        """What the module says of a host: of faults that rest on its files alone, once for each state of these files."""
+        """What the module says of a host: for faults that rest on its files, or on rows of nova too, once for each state."""
         wanted = set(options["faults"])
         files = {
             path: (*_file(path), path.stat().st_mtime_ns) for path in _files(Path(options["root"]), ("/var/log/",))
         }
-        parts = [_look(options, sorted(wanted.difference(*_ON_FILES)))]
-        for group in _ON_FILES:
+        parts = [_look(options, sorted(wanted.difference(*_ON_FILES, _ON_CELLS)))]
+        rows = _rows(self.subject.layout.data, _CELLS, deleted=True) if wanted & _ON_CELLS else {}
+        for group, state in (*((group, files) for group in _ON_FILES), (_ON_CELLS, (files, rows))):
             if wanted & group:
-                key = repr(({**options, "faults": sorted(group)}, files))
+                key = repr(({**options, "faults": sorted(group)}, state))
                 if key not in self._looked:
                     self._looked[key] = json.dumps(_look(options, sorted(group)))
                 parts.append(json.loads(self._looked[key]))
@@ -167,6 +168,8 @@ _ON_FILES = [
     }
     for asks_options in (True, False)
 ]
+# Those for which nova's own interpreter is asked for its cells.
+_ON_CELLS = {fault.id for fault in FAULTS.values() if "nova_cells" in fault.host_evidence}
 
 
 def _look(options: dict[str, Any], faults: list[str]) -> dict[str, Any]:
@@ -222,17 +225,21 @@ _MOVING = re.compile(
 )
 
 
-def _rows(data: Path) -> dict[str, list[str]]:
-    """The rows of the cloud's databases that are not deleted, read beside the services."""
+# What nova's cells are read from.
+_CELLS = {name: tables for name, tables in _TABLES.items() if name.startswith("nova")}
+
+
+def _rows(data: Path, of: dict[str, tuple[str, ...]] = _TABLES, deleted: bool = False) -> dict[str, list[str]]:
+    """The rows of the cloud's databases, read beside the services; those that nova calls deleted too where it is asked for."""
     found = {}
-    for database, tables in _TABLES.items():
+    for database, tables in of.items():
         with contextlib.closing(
             sqlite3.connect(f"file:{data}/{database}.sqlite?mode=ro", uri=True, timeout=60)
         ) as connection:
             connection.row_factory = sqlite3.Row
             for table in tables:
                 rows = [dict(row) for row in connection.execute(f"select * from {table}")]
-                living = [row for row in rows if not row.get("deleted") and not row.get("queued_for_delete")]
+                living = [row for row in rows if deleted or not (row.get("deleted") or row.get("queued_for_delete"))]
                 found[f"{database}.{table}"] = sorted(
                     repr({name: value for name, value in row.items() if not _MOVING.search(name)}) for row in living
                 )
