@@ -83,6 +83,7 @@ EXPECTED = {
 
 # The host of the embedded lab on which nova-manage is.
 CONTROL = "labctl"
+_OF_CONTROL = {"nova_cells", "nova_manage"}
 _SERVICES_FILE = re.compile(rf"/etc/({'|'.join(PROJECTS)})/")
 
 
@@ -112,8 +113,8 @@ def _hosts(fault: str) -> list[str]:
 
 
 def _limit(fault: str) -> str | None:
-    """The same for a run; one of a fault that the APIs alone tell needs no more than the host that stands for them."""
-    return ",".join(_hosts(fault) if FAULTS[fault].host_evidence else [CONTROL]) or None
+    """The same for a run; one of a fault that the APIs tell, or nova-manage, needs no more than the host that has it."""
+    return ",".join([CONTROL] if {*FAULTS[fault].host_evidence} <= _OF_CONTROL else _hosts(fault)) or None
 
 
 def _family(fault: str) -> list[str]:
