@@ -125,9 +125,7 @@ class Computes:
             compute = self.running.pop(host, None)
             if compute is None:
                 return
-            # Not Service.stop(): its cleanup_host() shuts thread pools that API and conductor share.
-            compute.tg.stop()
-            take_no_messages(compute)
+            halt(compute)
 
     def deafen(self, host):
         """It goes on reporting and takes no messages any more, like a queue that lost its consumer."""
@@ -154,8 +152,13 @@ class Parts:
     def stop(self, name):
         part = self.running.pop(name, None)
         if part is not None:
-            part.tg.stop()
-            take_no_messages(part)
+            halt(part)
+
+
+def halt(service_):
+    # Not Service.stop(): its cleanup_host() shuts thread pools that API and conductor share.
+    service_.tg.stop()
+    take_no_messages(service_)
 
 
 def take_no_messages(service_):
