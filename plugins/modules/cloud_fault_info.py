@@ -128,7 +128,9 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     cloud = open_cloud(params)
     reader = CloudReader(cloud, params)
     here = Target("cloud", cloud.name)
-    for hint in dict.fromkeys(name for fault in faults for name in fault.cloud_hints):
+    # What a fault asks for is read below, and not a second time where it cannot be had.
+    asked = {name for fault in faults for name in fault.cloud_evidence}
+    for hint in sorted({name for fault in faults for name in fault.cloud_hints} - asked):
         with contextlib.suppress(Unavailable):
             reader(hint)
     always = {"settings": {name: params[name] for name in ("guest_agent", "stuck_seconds")}}
