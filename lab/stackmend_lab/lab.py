@@ -37,6 +37,7 @@ from .layout import (
     default_port_base,
     default_state_dir,
 )
+from .questions import Questions
 
 SCHEMA = 2  # raise it when data or configuration of an older lab no longer fit this code
 START_SECONDS = 120.0
@@ -87,6 +88,7 @@ class Lab:
             raise ValueError(
                 f"The port base {self.layout.port_base} leaves no room for {len(SERVICES)} unprivileged ports."
             )
+        self._questions: Questions | None = None
 
     # What users of a lab ask for
 
@@ -143,6 +145,9 @@ class Lab:
 
     def down(self, wipe: bool = False) -> None:
         """Stop everything, keep the data; with `wipe` remove the state directory."""
+        if self._questions is not None:
+            self._questions.close()
+            self._questions = None
         if not self.layout.state.exists():
             return
         with self._locked():
@@ -230,16 +235,11 @@ class Lab:
 
     def run(self, host: str, command: Sequence[str], seconds: float = COMMAND_SECONDS) -> Completed:
         """Run a command as on a host: the services' tools first on PATH, the administrator's OS_* set, in its tree."""
-        variables = {
-            **environment.service_environment(),
-            **configuration.client_variables(self.layout, self.secrets),
-            "PATH": f"{self.layout.venv}/bin:/usr/local/bin:/usr/bin:/bin",
-        }
         try:
             return subprocess.run(
                 command,
                 check=False,
-                env=variables,
+                env=self._variables(),
                 cwd=self.host_root(host),
                 capture_output=True,
                 text=True,
@@ -250,7 +250,28 @@ class Lab:
 
     def python(self, program: str, *arguments: str, seconds: float = COMMAND_SECONDS) -> Completed:
         """Run one of programs/ with the services' interpreter: a way to ask the installed code itself."""
-        return self.run(CONTROLLER, [f"{self.layout.venv}/bin/python", str(_PROGRAMS / program), *arguments], seconds)
+        return self.run(CONTROLLER, [self._interpreter, str(_PROGRAMS / program), *arguments], seconds)
+
+    def ask_nova(self, program: str, *arguments: str) -> Completed:
+        """The same for a program that only asks nova, which is imported once for all that is asked until `down`."""
+        if self._questions is None:
+            self._questions = Questions([self._interpreter, str(_PROGRAMS / "answer.py")], self._variables())
+        try:
+            return self._questions.ask([str(_PROGRAMS / program), *arguments], COMMAND_SECONDS)
+        except TimeoutError:
+            raise LabError(f"{program} did not end within {COMMAND_SECONDS:.0f} s.") from None
+
+    @property
+    def _interpreter(self) -> str:
+        return f"{self.layout.venv}/bin/python"
+
+    def _variables(self) -> dict[str, str]:
+        """The environment of a command on a host."""
+        return {
+            **environment.service_environment(),
+            **configuration.client_variables(self.layout, self.secrets),
+            "PATH": f"{self.layout.venv}/bin:/usr/local/bin:/usr/bin:/bin",
+        }
 
     def last_words(self, service: str, lines: int = 8) -> str:
         """The end of what a service said: its own output if there is any, else its log."""

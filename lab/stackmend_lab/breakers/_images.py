@@ -22,7 +22,7 @@ def ask_nova(lab: Lab, name: str, vcpus: int = 1, **extra_specs: str) -> dict[st
     image = lab.cloud().image.find_image(name)
     if image is None:
         return None
-    done = lab.python(
+    done = lab.ask_nova(
         "ask_nova_about_image.py",
         lab.nova_conf,
         lab.layout.url("glance"),
@@ -48,7 +48,7 @@ def image(fault: str, name: str, disk_format: str = "raw", **properties: str) ->
 def refusal(lab: Lab, name: str) -> str | None:
     """What nova's inspection says of the first image that it does not take, of those with this name that users see."""
     for found in lab.cloud().image.images(name=name):
-        done = lab.python("ask_nova_to_inspect_image.py", lab.nova_conf, lab.layout.url("glance"), found.id)
+        done = lab.ask_nova("ask_nova_to_inspect_image.py", lab.nova_conf, lab.layout.url("glance"), found.id)
         if done.returncode:
             raise LabError(f"nova could not inspect image {name}:\n{done.stderr[-2000:]}")
         if done.stdout.strip():

@@ -33,7 +33,7 @@ def mend(lab: Lab) -> None:
 def symptom(lab: Lab) -> str | None:
     """Whether nova's own code reads the timeout that the operator wrote."""
     written = WRITTEN.findall(_changes(lab).read(HOST, FILE))
-    done = lab.python("read_nova_option.py", str(lab.host_root(HOST) / FILE.lstrip("/")), "vif_plugging_timeout")
+    done = lab.ask_nova("read_nova_option.py", str(lab.host_root(HOST) / FILE.lstrip("/")), "vif_plugging_timeout")
     if done.returncode:
         raise LabError(f"nova's configuration could not be read on {HOST}:\n{done.stderr[-2000:]}")
     effective = done.stdout.strip()

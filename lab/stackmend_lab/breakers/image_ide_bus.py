@@ -32,7 +32,7 @@ def symptom(lab: Lab) -> str | None:
     image = lab.cloud().image.find_image(NAME)
     if image is None:
         return None
-    done = lab.python("ask_nova_about_image.py", lab.nova_conf, lab.layout.url("glance"), image.id)
+    done = lab.ask_nova("ask_nova_about_image.py", lab.nova_conf, lab.layout.url("glance"), image.id)
     if done.returncode:
         raise LabError(f"nova could not be asked about image {NAME}:\n{done.stderr[-2000:]}")
     answer = json.loads(done.stdout)

@@ -29,7 +29,7 @@ def mend(lab: Lab) -> None:
 
 def symptom(lab: Lab) -> str | None:
     """What the installed libvirt driver does, with the host's file, when neutron says that a port could not be wired."""
-    done = lab.python("ask_nova_about_vif.py", str(lab.host_root(HOST) / FILE.lstrip("/")))
+    done = lab.ask_nova("ask_nova_about_vif.py", str(lab.host_root(HOST) / FILE.lstrip("/")))
     if done.returncode:
         raise LabError(f"nova's libvirt driver could not be asked:\n{done.stderr[-2000:]}")
     if "refuses" in done.stdout:
