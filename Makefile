@@ -14,12 +14,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-war
 CASES ?= 240
 SEED ?= 20261121
 
+# Ansible starts some hundred times, and would compile the collection each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test unit explain lint sanity benchmark clean
 
 demo: .venv/installed
 	@$(BIN)/python -m stackmend_lab.demo
 
-# loadgroup, with no groups: a worker is given one test at a time, for some take minutes.
+# loadgroup: a worker is given one test at a time, for some take minutes; what needs systemd hosts goes to one worker.
 test: .venv/installed-test
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup tests/unit tests/integration
 

@@ -30,7 +30,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils import _settin
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._fleet import correlate, migration_peers
 from ansible_collections.stackmend.openstack.plugins.modules import cloud_fault_info, host_fault_info
-from stackmend_lab import Lab
+from stackmend_lab import Lab, breakers
 from stackmend_lab.ceph import Ceph
 from stackmend_lab.hosts import Hosts
 from stackmend_lab.layout import SERVICES
@@ -39,6 +39,16 @@ import stackmend
 
 # What running services write by themselves; everything else in a host's tree is state that only a remedy may change.
 _OWN_WRITINGS = ("/var/log/", "/var/lib/nova/", "/var/lib/glance/", "/var/lib/stackmend/")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker for all tests on systemd hosts and Ceph: these take longest to start, and wait more than they compute."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        fault = getattr(item, "callspec", None) and item.callspec.params.get("broken")
+        if names & {"hosts_place", "ceph_place"} or (fault and breakers.load(fault).needs in ("hosts", "ceph")):
+            item.add_marker(pytest.mark.xdist_group("hosts"))
 
 
 class Seen(NamedTuple):
