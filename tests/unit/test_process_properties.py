@@ -65,6 +65,43 @@ def test_a_process_is_known_whatever_it_is_called(name: bytes) -> None:
         Path(path).write_bytes(old)
 
 
+@FEW
+@given(
+    st.one_of(st.binary(max_size=15), st.sampled_from([b'a"b', b'"),("', b'",pid=1', b'("a",pid=1', b"a\nb", b"x) y"]))
+)
+def test_who_has_a_port_is_known_whatever_it_is_called(name: bytes) -> None:
+    """The real ss, asked about this very process under another name."""
+    comm = Path(f"/proc/self/task/{os.getpid()}/comm")
+    old = comm.read_bytes().rstrip(b"\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        try:
+            comm.write_bytes(name)
+            found = port_bindings._listeners(server.getsockname()[1])
+        finally:
+            comm.write_bytes(old)
+    assert [entry["pid"] for entry in found] == [os.getpid()]
+
+
+@SETTINGS
+@given(
+    near(
+        'LISTEN 0 128 127.0.0.1:8774 0.0.0.0:* users:(("nova-api",pid=1,fd=3),("nova-api",pid=2,fd=3))',
+        '("',
+        '",pid=',
+        "7",
+        ",fd=",
+    )
+)
+def test_any_text_of_ss_names_processes_or_none(text: str) -> None:
+    assert all(pid >= 0 for _name, pid in port_bindings.holders(text))
+
+
+@LONG_SETTINGS
+@given(long('("', '",pid=', "1", ",fd=", '("a",pid=1,fd=2)'))
+def test_a_long_text_of_ss_takes_a_moment(text: str) -> None:
+    port_bindings.holders(text)
+
+
 ADDRESSES = st.one_of(
     st.builds(lambda b, c, d: f"127.{b}.{c}.{d}", st.integers(0, 255), st.integers(0, 255), st.integers(1, 254)),
     st.just("0.0.0.0"),

@@ -250,3 +250,36 @@ def test_a_private_key_tells_its_public_half(tmp_path: Path, kind: str, phrase: 
     public = _ssh_files.public_key((tmp_path / "key.pub").read_text())
     assert public
     assert _ssh_files.public_blob(path.read_bytes()) == public.blob
+
+
+# -- what sshd -T says ---------------------------------------------------------------------------------------------------
+
+SSHD_T = (
+    *(
+        "port 22",
+        "authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2",
+        "authorizedkeysfile /etc/ssh/keys/%u",
+    ),
+    *("forcecommand none", "forcecommand /bin/false", "allowusers root", "denygroups", "authorizedkeysfile none"),
+)
+
+
+@SETTINGS
+@given(near(*SSHD_T))
+def test_any_text_of_sshd_is_understood(text: str) -> None:
+    applies = accounts.sshd_applies(text, "/var/lib/nova/.ssh")
+    assert set(applies["rules"]) <= set(accounts._SSHD_RULES)
+    if "authorizedkeysfile" not in text:
+        assert not applies["keys_elsewhere"]
+
+
+@SETTINGS
+@given(st.lists(st.sampled_from(SSHD_T)))
+def test_what_sshd_applies_is_what_its_first_word_of_a_kind_says(lines: list[str]) -> None:
+    applies = accounts.sshd_applies("\n".join(lines), "/var/lib/nova/.ssh")
+    files = [line for line in lines if line.startswith("authorizedkeysfile")]
+    assert applies["keys_elsewhere"] == bool(files and ".ssh/authorized_keys" not in files[0].split())
+    rules = {
+        line.split()[0] for line in lines if line.split()[0] in accounts._SSHD_RULES and line != "forcecommand none"
+    }
+    assert set(applies["rules"]) == rules

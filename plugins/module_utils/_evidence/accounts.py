@@ -183,7 +183,12 @@ def _sshd(user: str, folder: str) -> dict[str, Any]:
         )
     except (OSError, subprocess.SubprocessError):
         return {"keys_elsewhere": False, "rules": []}
-    settings = [line.partition(" ")[::2] for line in run.stdout.splitlines()]
+    return sshd_applies(run.stdout, folder)
+
+
+def sshd_applies(text: str, folder: str) -> dict[str, Any]:
+    """The same from the text of `sshd -T`: a keyword and its value on each line. folder: where the user's keys are."""
+    settings = [line.partition(" ")[::2] for line in text.splitlines()]
     files = [value.split() for keyword, value in settings if keyword == "authorizedkeysfile"]
     usual = {".ssh/authorized_keys", "%h/.ssh/authorized_keys", os.path.join(folder, "authorized_keys")}
     return {

@@ -32,6 +32,8 @@ _DOWN = ("failed", "activating", "restarting")
 RESTART_SECONDS = 30.0
 PERMISSION_DENIED, ADDRESS_IN_USE = 13, 98
 
+# ss(8): users:(("name",pid=1,fd=3),("name",pid=2,fd=3)); the kernel keeps 15 bytes of a name, whatever they are
+_HOLDER = re.compile(r'\("(.{0,60}?)",pid=([0-9]{1,9}),fd=', re.DOTALL)
 # Apache (httpd 2.4, server/listen.c): (13)Permission denied: AH00072: make_sock: could not bind to address [::]:5000
 # What stands between two parts of a line is bounded: a line can be as long as a log.
 _APACHE = re.compile(r"\((13|98)\)[^\n(]{0,200}AH00072: make_sock: could not bind to address (\S{1,100}):([0-9]{1,9})")
@@ -207,13 +209,13 @@ def denials(text: str, oldest: float) -> Iterator[dict[str, Any]]:
 
 
 def _listeners(port: int) -> list[dict[str, Any]]:
-    found = []
-    for line in said(["ss", "-H", "-l", "-t", "-n", "-p", f"sport = :{port}"]).splitlines():
-        for name, pid in re.findall(r'\("([^"]+)",pid=(\d+)', line):
-            entry = {"process": name, "pid": int(pid), "unit": _unit_of(int(pid)) or ""}
-            if entry not in found:
-                found.append(entry)
-    return found
+    there = holders(said(["ss", "-H", "-l", "-t", "-n", "-p", f"sport = :{port}"]))
+    return [{"process": name, "pid": pid, "unit": _unit_of(pid) or ""} for name, pid in there]
+
+
+def holders(text: str) -> list[tuple[str, int]]:
+    """The processes (name, pid) that `ss -p` names, each once. A name can hold anything, quotes and parentheses too."""
+    return list(dict.fromkeys((name, int(pid)) for name, pid in _HOLDER.findall(text)))
 
 
 def _unit_of(pid: int) -> Optional[str]:
