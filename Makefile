@@ -22,9 +22,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: .venv/installed
 	@$(BIN)/python -m stackmend_lab.demo
 
-# loadgroup: a worker is given one test at a time, for some take minutes; what needs systemd hosts goes to one worker.
+# loadscope, as tests/integration/conftest.py takes it: one test at a time, and all on systemd hosts for one worker.
 test: .venv/installed-test
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup tests/unit tests/integration
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope tests/unit tests/integration
 
 unit: .venv/installed-test
 	@$(BIN)/python -m pytest tests/unit
