@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -22,6 +23,10 @@ ENVIRONMENT = {
     "HOME": "/nonexistent",
     "XDG_CACHE_HOME": "/nonexistent",
 }
+
+
+# As Python ends a traceback: the exception's class, and its message if it has one.
+_RAISED = re.compile(r"((?:[A-Za-z_]\w{0,99}\.){0,9}[A-Za-z_]\w{0,99})(?::|$)")
 
 
 class ProgramFailed(Exception):
@@ -98,5 +103,9 @@ def last_line(output: bytes) -> str:
 
 
 def exception_name(errors: bytes) -> str:
-    """The last line of a traceback names the exception; a message of the service could hold anything."""
-    return last_line(errors).split(":", 1)[0][:80]
+    """What was raised, by the last traceback; "" where none says it. The message, of any number of lines, could hold anything."""
+    lines = errors.decode(errors="replace").splitlines()
+    begun = max((at for at, line in enumerate(lines) if line.startswith("Traceback (")), default=None)
+    told = lines[-1:] if begun is None else [line for line in lines[begun + 1 :] if line and not line[0].isspace()]
+    name = _RAISED.match(told[0]) if told else None
+    return name[1] if name else ""

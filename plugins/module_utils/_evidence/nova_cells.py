@@ -89,5 +89,5 @@ def _container(tree: Tree) -> list[str]:
     """kolla: the container that has nova-manage and the API database (kolla-ansible runs discovery in it)."""
     if not tree.exists("/etc/kolla/nova-conductor/nova.conf"):
         return []
-    engine = next((path for path in ("/usr/bin/podman", "/usr/bin/docker") if tree.exists(path)), None)
+    engine = services.container_engine(tree)
     return [engine, "exec", "--interactive", "nova_conductor"] if engine and tree.is_live else []

@@ -289,6 +289,13 @@ def in_container(pid: int) -> bool:
     return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
 
 
+def container_engine(tree: Tree) -> Optional[str]:
+    """The program that manages a host's containers. Docker's client alone, without its daemon, is none where podman is."""
+    found = [path for path in ("/usr/bin/docker", "/usr/bin/podman") if tree.exists(path)]
+    daemon = any(tree.exists(path) for path in ("/run/docker.sock", "/var/run/docker.sock", "/run/docker.pid"))
+    return next((path for path in found if daemon or path != "/usr/bin/docker"), found[0] if found else None)
+
+
 def program_of(words: list[str]) -> Optional[tuple[str, str, bool]]:
     """(project, program, whether a WSGI server runs it) of a command line; None when it is no OpenStack service."""
     if not words:
@@ -540,7 +547,7 @@ def _restarts(tree: Tree, name: str, programs: list[Program], options: Mapping[s
         elif program.unit:
             wish = {"service": program.name, "command": ["systemctl", "restart", program.unit], "unit": program.unit}
         elif program.container and not program.prefix:
-            engine = next((e for e in ("/usr/bin/docker", "/usr/bin/podman") if tree.exists(e)), None)
+            engine = container_engine(tree)
             if engine is None:
                 continue
             wish = {
