@@ -2,15 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The log reader on what real services write: nova's own catalogues, nova in Chinese, and a server that nova refused."""
+"""The log reader on what real services write: nova's own catalogues, nova in Chinese, a server that nova refused, and how
+sure a finding is with and without the line that nova-compute wrote about it."""
 
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import struct
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,12 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._evidence impo
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._messages_nova import MESSAGES
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from stackmend_lab import Lab
+from stackmend_lab.breakers import _placement
+from stackmend_lab.breakers._changes import Changes
+
+import stackmend
+
+from .conftest import CloudPlace
 
 CATALOGUE = runpy.run_path(str(Path(__file__).parents[2] / "tools/message_data.py"))["catalogue"]
 # nova itself, as a service with that locale, raises and logs.
@@ -113,6 +122,58 @@ def test_a_server_that_nova_refused_is_in_the_logs_and_its_request_can_be_follow
     times = [line["time"] for line in trail["lines"]]
     assert times == sorted(times)
     assert not trail["gaps"]
+
+
+# A server that nova does not know; its compute says so whenever it counts what it has, first of all when it starts.
+UNKNOWN_SERVER = "8a5c0a43-3c1f-4a7e-9d58-6f3f0e0b7c21"
+ITS_HOST = "HOST-34"
+ORPHANED = "allocation_orphaned"
+
+
+@pytest.fixture(scope="module")
+def told_by_its_compute(lab: Lab) -> Iterator[None]:
+    """An allocation that may be another service's, for all that the APIs say, and the line of nova-compute about it."""
+    changes = Changes(lab, "told-by-its-compute")
+    changes.create_service("zun", "container")
+    changes.allocate(UNKNOWN_SERVER, {_placement.provider(lab, ITS_HOST): {"VCPU": 1, "MEMORY_MB": 512}})
+    try:
+        lab.restart(ITS_HOST)
+        yield
+    finally:
+        changes.undo()
+
+
+def test_a_line_that_nova_compute_wrote_makes_a_possible_finding_probable(
+    told_by_its_compute: None, lab: Lab, cloud_place: CloudPlace
+) -> None:
+    without = cloud_place.look([ORPHANED], {}, [ITS_HOST])
+    assert [(name, certainty) for _fault, _kind, name, certainty, _summary in without.found] == [
+        (UNKNOWN_SERVER, "possible")
+    ]
+    report = stackmend.diagnose(lab.inventory, faults=[ORPHANED], limit=ITS_HOST, variables={"stackmend_logs": True})
+    (finding,) = report.findings
+    assert (finding.target.id, finding.certainty) == (UNKNOWN_SERVER, "probable")
+    (told,) = finding.evidence["logs"]
+    assert (told["host"], told["signature"]) == (ITS_HOST, "allocation_left_behind")
+    assert f"Instance {UNKNOWN_SERVER} has allocations against this compute host" in told["lines"][-1]["line"]
+    # the container service may own it all the same
+    assert finding.remedy is None
+
+
+def test_a_line_alone_is_probable_at_most_and_brings_no_remedy(
+    told_by_its_compute: None, lab: Lab, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "clouds.yaml"
+    # nobody listens on port 1
+    nowhere.write_text(re.sub(r"auth_url: \S+", "auth_url: http://127.0.0.1:1/v3", lab.clouds_file.read_text()))
+    variables = {"stackmend_logs": True, "stackmend_clouds_file": str(nowhere)}
+    report = stackmend.diagnose(lab.inventory, faults=[ORPHANED], limit=ITS_HOST, variables=variables)
+    assert [entry.fault for entry in report.unknown] == [ORPHANED]
+    (finding,) = report.findings
+    assert (finding.fault, finding.target.id, finding.certainty) == (ORPHANED, ITS_HOST, "probable")
+    assert finding.remedy is None
+    assert "the check itself could not be made" in finding.reason
+    assert UNKNOWN_SERVER in finding.actual
 
 
 def test_no_secret_of_the_lab_is_in_what_its_logs_say(lab: Lab) -> None:
