@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -188,12 +188,15 @@ class Lab:
             if service == "nova":
                 self._wait_for_reports(self.layout.computes)
 
-    def restart_alone(self, service: str) -> None:
-        """Restart a service and wait for it to answer, whatever becomes of the computes."""
+    def restart_alone(self, service: str, **variables: str) -> None:
+        """Restart a service and wait for it to answer, whatever becomes of the computes.
+
+        variables: what it finds in its environment beside what the lab gives it, until it is restarted again.
+        """
         self._require_state()
         with self._locked():
             self._stop(service)
-            self._start(service)
+            self._start(service, variables)
             self._wait(service)
 
     def stop_compute(self, host: str) -> None:
@@ -491,7 +494,7 @@ class Lab:
         for host in self.layout.computes:
             self._control("start", host)
 
-    def _start(self, service: str) -> None:
+    def _start(self, service: str, more: Mapping[str, str] | None = None) -> None:
         if process.running(self._record(service)) is not None:
             return
         layout = self.layout
@@ -518,7 +521,7 @@ class Lab:
             command = [python, str(_PROGRAMS / "run_nova.py"), *where, *peers, *layout.computes]
         else:
             command = [python, str(_PROGRAMS / "serve.py"), service, str(port)]
-        variables = {**environment.service_environment(), **configuration.service_variables(layout)}
+        variables = {**environment.service_environment(), **configuration.service_variables(layout), **(more or {})}
         process.start(self._record(service), command, variables, self._output(service))
 
     def _wait(self, service: str) -> None:

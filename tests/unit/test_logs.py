@@ -199,7 +199,10 @@ LINES = {
         f"Image {SERVER} expected to be raw but detected as qcow2",
         f"Image {SERVER} failed safety check: x",
     ),
-    "image_has_backing_file": ("fmt=qcow2 backed by: /etc/passwd",),
+    "image_has_backing_file": (
+        "fmt=qcow2 backed by: /etc/passwd",
+        f"Image {SERVER} failed safety check: Safety checks failed: backing_file",
+    ),
 }
 
 

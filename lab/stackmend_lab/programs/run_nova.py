@@ -32,15 +32,17 @@ from typing import ClassVar  # noqa: E402
 import nova.conf  # noqa: E402
 import os_vif  # noqa: E402
 from cheroot import wsgi  # noqa: E402
-from nova import objects, service, utils  # noqa: E402
+from nova import exception, objects, service, utils  # noqa: E402
 from nova.compute import rpcapi as compute_rpcapi  # noqa: E402
 from nova.conductor import rpcapi as conductor_rpcapi  # noqa: E402
 from nova.conf import opts as nova_opts  # noqa: E402
 from nova.scheduler import rpcapi as scheduler_rpcapi  # noqa: E402
 from nova.virt import (  # noqa: E402
+    images,
     node,
     stackmend_lab,
 )
+from nova.virt.libvirt import blockinfo  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_log import formatters  # noqa: E402
 from oslo_log import log as oslo_log  # noqa: E402
@@ -50,6 +52,7 @@ CONF = nova.conf.CONF
 LOG = oslo_log.getLogger(__name__)
 PEER_SECONDS = 60
 HOLD_SECONDS = 300
+PORT_SECONDS = 1
 REFUSED = "nova-compute on {} does not start"
 
 
@@ -80,6 +83,47 @@ def stand_still_where_told():
     stackmend_lab.Driver.spawn = refusing(stackmend_lab.Driver.spawn)
     for operation in ("spawn", "live_migration", "migrate_disk_and_power_off"):
         setattr(stackmend_lab.Driver, operation, waiting(operation, getattr(stackmend_lab.Driver, operation)))
+
+
+def build_as_libvirt_where_told(hosts):
+    """Let a driver first take those steps of nova.virt.libvirt.driver that need no hypervisor, with nova's own code.
+
+    FakeDriver looks at no image and waits for no port. Where <state_path>/libvirt/<step> is there: `bus` chooses the bus of
+    the disk; `image` fetches the image into the host's instances/_base and inspects it; `port` waits a second until neutron
+    says that the ports are wired, which here it never does.
+    """
+
+    def bus(self, context, instance, image_meta, network_info):
+        blockinfo.get_disk_bus_for_device_type(instance, CONF.libvirt.virt_type, image_meta, "disk")
+
+    def image(self, context, instance, image_meta, network_info):
+        base = hosts / instance.host / "var/lib/nova/instances/_base"
+        base.mkdir(exist_ok=True)
+        part = base / f"{image_meta.id}.part"
+        images.fetch(context, image_meta.id, str(part))
+        try:
+            images.do_image_deep_inspection(images.get_info(context, image_meta.id), image_meta.id, str(part))
+        finally:
+            part.unlink()
+
+    def port(self, context, instance, image_meta, network_info):
+        # _create_guest_with_network() of that driver; its own timeout is the whole process'
+        events = [("network-vif-plugged", vif["id"]) for vif in network_info or ()]
+        try:
+            with self.virtapi.wait_for_instance_event(instance, events, timeout=PORT_SECONDS):
+                pass
+        except exception.InstanceEventTimeout:
+            if CONF.vif_plugging_is_fatal:
+                raise exception.VirtualInterfaceCreateException() from None
+
+    def built(self, context, instance, image_meta, *args, network_info=None, **kwargs):
+        for step in (bus, image, port):
+            if (Path(CONF.state_path) / "libvirt" / step.__name__).exists():
+                step(self, context, instance, image_meta, network_info)
+        return spawn(self, context, instance, image_meta, *args, network_info=network_info, **kwargs)
+
+    spawn = stackmend_lab.Driver.spawn
+    stackmend_lab.Driver.spawn = built
 
 
 class Computes:
@@ -248,6 +292,7 @@ def main():
     for port in arguments.wait_for:
         wait_for(port)
     parts.start("nova-scheduler")
+    build_as_libvirt_where_told(arguments.hosts)
     stand_still_where_told()
     computes = Computes(arguments.hosts)
     for host in arguments.compute:

@@ -119,6 +119,8 @@ def _telling(piece: bytes) -> tuple[bool, bool, int]:
 
 
 _CONSOLE = r"novnc|spice|serialproxy|websockify|console"
+# The checks of oslo.utils (imageutils/format_inspector.py) that an image fails for another file that it names.
+_REFERS = r": .*\b(?:backing_file|data_file)\b"
 _DISK_SMALLER = "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is "
 _DISK_SMALL = "Flavor's disk is too small for requested image. Flavor disk is "
 
@@ -388,7 +390,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "image_format_mismatch F31",
         "nova refused an image because of its content",
         english=r"Image (\S+) expected to be \S+ but detected as \S+|expected to be \S+ but detected as"
-        r"|Image (\S+) failed safety check|failed safety check",
+        rf"|Image (\S+) failed safety check(?!{_REFERS})",
         literals=(" expected to be ", "failed safety check"),
         messages=("Image %(image_id)s is unacceptable: %(reason)s",),
     ),
@@ -396,6 +398,8 @@ SIGNATURES: tuple[Signature, ...] = (
         "image_backed",
         "image_has_backing_file F31",
         "nova refused an image that has a backing file",
+        english=rf"Image (\S+) failed safety check{_REFERS}",
+        literals=("failed safety check",),
         messages=("fmt=%(fmt)s backed by: %(backing_file)s",),
     ),
 )
