@@ -87,7 +87,7 @@ def _capabilities(host: Host, facts: Facts) -> Answer:
         if len(scope) == 1:
             if not HOST_ATTRIBUTES.fullmatch(key):
                 if host["type"] not in _WITHOUT_STATS:
-                    doubt = Doubt(f"whether {host['type']} reports {key} is in no API")
+                    doubt = Doubt(f"whether {host['type'] or 'its hypervisor'} reports {key} is in no API")
                 continue
         elif scope[0] != "capabilities":
             continue

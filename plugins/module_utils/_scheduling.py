@@ -258,9 +258,9 @@ class Judge:
         for name in self.setup.filters:
             answer = _scheduler_filters.answer(name, host, self.facts)
             if isinstance(answer, Doubt):
-                if host["mapped"] or name == "ComputeFilter":
-                    doubts.append(_doubt(name, answer.reason))
-            elif answer and (host["mapped"] or name != "ComputeCapabilitiesFilter"):
+                # also of a host that is mapped to no cell: nova-scheduler knows it, and no API tells what it is
+                doubts.append(_doubt(name, answer.reason))
+            elif answer:
                 kind = "filter"
                 if name == "ComputeFilter":
                     kind = "disabled" if host["status"] == "disabled" else "down"

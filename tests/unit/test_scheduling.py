@@ -231,6 +231,17 @@ def test_an_unmapped_host_beside_one_that_fits_makes_it_a_matter_of_luck() -> No
     assert _ask(cloud, host="c1")["fits"] == ["c1"]  # who names the host leaves nothing to luck
 
 
+def test_what_filters_make_of_an_unmapped_host_is_not_guessed() -> None:
+    """nova-scheduler knows of it what no API tells."""
+    cloud = _cloud()
+    _not_candidates(cloud, "c1", "c3")
+    cloud["hypervisors"]["hypervisors"] = [row for row in cloud["hypervisors"]["hypervisors"] if row["host"] != "c2"]
+    cloud["images"]["images"][0]["properties"]["img_hv_type"] = "xen"
+    answer = _ask(cloud, setup=SETUP._replace(filters=("ImagePropertiesFilter",)))
+    assert answer["verdict"] == "none"
+    assert answer["scheduler"]["filters"] == [{"name": "ImagePropertiesFilter", "start": 1, "end": None}]
+
+
 def test_a_cloud_with_a_cell_that_did_not_answer_is_not_said_to_be_full() -> None:
     cloud = _cloud()
     _not_candidates(cloud, *HOSTS)

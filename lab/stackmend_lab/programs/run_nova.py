@@ -187,6 +187,8 @@ class Parts:
 
     def start(self, name):
         if name not in self.running:
+            # What would be a process of its own reads the file anew.
+            CONF.reload_config_files()
             self.running[name] = start(name, CONF.host, self.topics[name])
 
     def status(self, name):
