@@ -222,7 +222,7 @@ class Lab:
         self._control("stop", name)
 
     def start_part(self, name: str) -> None:
-        """Start nova-conductor or nova-scheduler again; it reads nova.conf, and what was asked of it meanwhile is waiting for it."""
+        """Start nova-conductor or nova-scheduler again: it reads nova.conf, and what was asked of it meanwhile waits for it."""
         self._control("start", name)
 
     def start_compute(self, host: str) -> None:

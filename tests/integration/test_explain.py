@@ -312,13 +312,14 @@ class World:
         for metadata in ({"ssd": "true"}, {"ssd": "false", "rack": "1"}, {"rack": "2,3"}):
             self._aggregate("+".join(metadata), [host for host in hosts if dice.random() < 0.4], metadata)
         apart: tuple[tuple[dict[str, str], float], ...] = (
-            ({"filter_tenant_id": self.project}, 0.3),
+            ({"filter_tenant_id": self.project}, 0.25),
             ({"filter_tenant_id-2": uuid.UUID(int=0).hex}, 0.4),
-            ({f"trait:{FAST}": "required"}, 0.5),
+            ({f"trait:{FAST}": "required"}, 0.4),
         )
         for metadata, chance in apart:
             if dice.random() < chance:
-                self._aggregate("apart", [host for host in hosts if dice.random() < 0.5], metadata)
+                # one of the project's own that is empty would end everything
+                self._aggregate("apart", [host for host in hosts if dice.random() < 0.5] or hosts[:1], metadata)
 
     def _aggregate(self, name: str, hosts: list[str], metadata: dict[str, str]) -> None:
         body = {"aggregate": {"name": f"explain-{name}-{len(self.aggregates)}"}}
