@@ -148,7 +148,18 @@ LINES = {
         "(98)Address already in use: AH00072: make_sock: could not bind",
         "type=AVC msg=audit(1:2): avc:  denied  { name_bind } for  pid=1 comm=httpd src=5000",
     ),
-    "auth_strategy_invalid": (f"Not authorized for image {SERVER}.",),
+    "auth_strategy_invalid": (
+        f"Not authorized for image {SERVER}.",
+        "Unhandled error: oslo_config.cfg.ConfigFileValueError: Value for option auth_strategy from LocationInfo(location="
+        "<Locations.user: (4, True)>, detail='/etc/placement/placement.conf') is not valid: Valid values are [keystone, "
+        "noauth2], but found 'keyston'",
+        "Couldn't lookup app: neutron: KeyError: 'keyston'",
+        "LookupError: No section 'glance-api-keyston' (prefixed by 'app' or 'application') found in config /etc/glance/x.ini",
+    ),
+    "config_value_invalid": (
+        "oslo_config.cfg.ConfigFileValueError: Value for option workers from LocationInfo(location=<Locations.user: (4, "
+        "True)>, detail='/etc/nova/nova.conf') is not valid: invalid literal for int() with base 10: 'two'",
+    ),
     "image_ide_bus": ("IDE controllers are unsupported for this QEMU binary or machine type",),
     "image_video_unsupported": (
         "qemu: Cirrus VGA not available",
@@ -210,6 +221,11 @@ LINES = {
 def test_a_line_points_at_its_fault(host: Host, fault: str, line: str) -> None:
     host.write("/var/log/nova/nova-compute.log", entry(line))
     assert fault in {match["fault"] for match in host.read()["matches"]}
+
+
+def test_a_misspelt_authentication_is_told_from_any_other_value_that_is_refused(host: Host) -> None:
+    host.write("/var/log/placement/placement.log", entry(LINES["auth_strategy_invalid"][1]))
+    assert host.found() == {"authentication_unknown": 1}
 
 
 @pytest.mark.parametrize("name", ["nova-novncproxy", "nova-compute"])

@@ -229,6 +229,22 @@ SIGNATURES: tuple[Signature, ...] = (
         messages=("Not authorized for image %(image_id)s.",),
     ),
     _signature(
+        "authentication_unknown",
+        "auth_strategy_invalid F10",
+        "a service ended because it has no authentication of the name that it is configured with",
+        # oslo.config of placement, neutron's pipeline_factory, glance's paste file
+        english=r"Value for option auth_strategy from LocationInfo|Couldn't lookup app: neutron: KeyError: "
+        r"|No section 'glance-api-\S+' \(prefixed by ",
+        literals=("Value for option auth_strategy from ", "Couldn't lookup app: neutron", "No section 'glance-api-"),
+    ),
+    _signature(
+        "config_value_refused",
+        "config_value_invalid F10",
+        "a service ended because an option has a value that it does not take",
+        english=r"ConfigFileValueError: Value for option (?!auth_strategy )\S+ from LocationInfo",
+        literals=("ConfigFileValueError: Value for option ",),
+    ),
+    _signature(
         "ide_unsupported",
         "image_ide_bus F11",
         "QEMU refused a server with an IDE disk",

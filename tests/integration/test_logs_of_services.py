@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Servers that the lab's nova-compute fails to build, and the faults at which its log then points, in English and in Chinese.
+"""What the lab's services log when a fault is there, and the fault at which it points: builds that fail, in English and in
+Chinese, and a service that does not start.
 
 nova's own code fails: its image client at glance and at a disk that is full, its inspection of images, its libvirt driver's
 choice of buses, its wait for neutron. nova-compute logs that as it does everywhere.
@@ -10,9 +11,10 @@ choice of buses, its wait for neutron. nova-compute logs that as it does everywh
 What cannot be produced here:
 
 * F04: "error while writing at byte" is qemu-img's, which neither the lab nor its services need.
-* F10: the misspelt option made nova ask for images without a token until 13; of all later releases it makes a service end
-  before it has a log (the breaker's symptom). The line that it left is written here for an image that is not the user's.
-* F11: "IDE controllers are unsupported" is libvirt's, for a guest that it defines; the lab's computes have no hypervisor.
+* F10: the misspelt option made nova 13 and older ask for images without a token; since then the service that reads it ends,
+  as placement does here. "Not authorized for image" is written for an image that is no longer the user's to read.
+* F11: "IDE controllers are unsupported" is libvirt's, for a guest that it defines: the lab's computes have no hypervisor, and
+  the systemd hosts, which have libvirt, no cloud whose nova-compute would ask it.
 * F12: "Cirrus VGA not available" is that of a QEMU built without Cirrus, and Debian's is built with it; "Provided video model
   is not supported" nova has not said since its image properties know all the models, as nova 34 refuses others in the API.
 * F19: nova refuses to quiesce a guest without an agent in the midst of a live snapshot only, which takes a running guest.
@@ -31,7 +33,7 @@ import pytest
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import logs
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from stackmend_lab import Lab
-from stackmend_lab.breakers import _images
+from stackmend_lab.breakers import _images, auth_strategy_invalid
 from stackmend_lab.breakers._changes import Changes
 from stackmend_lab.layout import MEMBER_CLOUD
 
@@ -234,3 +236,16 @@ def test_what_nova_compute_logs_of_a_build_that_fails_points_at_its_fault(
         if build.message:
             said = texts.get(build.message, build.message)
             assert "".join(said.split("%(")[0]) in text
+
+
+def test_what_placement_logs_when_it_does_not_start_points_at_its_authentication(lab: Lab) -> None:
+    begin = time.time()
+    auth_strategy_invalid.break_(lab)
+    try:
+        found = logs.read(Tree(str(lab.host_root("labctl"))), {"log_window": time.time() - begin})["matches"]
+    finally:
+        auth_strategy_invalid.mend(lab)
+    (match,) = [match for match in found if match["signature"] == "authentication_unknown"]
+    assert match["fault"] == auth_strategy_invalid.FAULT
+    assert {line["file"] for line in match["lines"]} == {"/var/log/placement/placement.log"}
+    assert any(line["level"] == "CRITICAL" for line in match["lines"])
