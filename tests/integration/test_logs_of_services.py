@@ -39,6 +39,19 @@ from stackmend_lab.layout import MEMBER_CLOUD
 
 from .test_logs import CATALOGUE, compiled, locale_of
 
+# neutron tells nova that a port is wired.
+NOTIFY = """
+import sys
+from neutron.common import config
+from neutron.notifiers import nova
+config.register_common_config_options()
+config.init(["--config-file", sys.argv[1], "--config-file", sys.argv[2], "--log-file", sys.argv[3]])
+config.setup_logging()
+server, port = "00000000-0000-0000-0000-000000000023", "00000000-0000-0000-0000-000000000001"
+nova.Notifier().send_events(
+    [{"name": "network-vif-plugged", "server_uuid": server, "tag": port, "status": "completed"}]
+)
+"""
 HOST = "HOST-34"
 OWN = "not-built"
 SECONDS = 60.0
@@ -249,3 +262,24 @@ def test_what_placement_logs_when_it_does_not_start_points_at_its_authentication
     assert match["fault"] == auth_strategy_invalid.FAULT
     assert {line["file"] for line in match["lines"]} == {"/var/log/placement/placement.log"}
     assert any(line["level"] == "CRITICAL" for line in match["lines"])
+
+
+def test_what_neutron_logs_when_nova_does_not_listen_to_it_points_at_the_port_that_is_not_wired(
+    lab: Lab, tmp_path: Path
+) -> None:
+    speaker = tmp_path / "nova.conf"
+    speaker.write_text(
+        f"[nova]\nauth_type = password\nauth_url = {lab.layout.endpoint('keystone')}\nregion_name = RegionOne\n"
+        # a user without the role that nova asks for
+        f"username = member\npassword = {lab.secrets['member']}\nproject_name = lab-member\n"
+        "user_domain_name = Default\nproject_domain_name = Default\n"
+    )
+    log = tmp_path / "host/var/log/neutron/neutron-server.log"
+    log.parent.mkdir(parents=True)
+    own = lab.layout.etc("neutron") / "neutron.conf"
+    python = str(lab.layout.venv / "bin/python")
+    done = lab.run("labctl", [python, "-c", NOTIFY, str(own), str(speaker), str(log)])
+    assert done.returncode == 0, done.stderr
+    (match,) = logs.read(Tree(str(tmp_path / "host")), {})["matches"]
+    assert (match["signature"], match["fault"]) == ("vif_plugging", "vif_plugging_masked")
+    assert "Failed to notify nova on events" in match["lines"][-1]["line"]
