@@ -35,8 +35,8 @@ explain: .venv/installed-test
 
 benchmark: .venv/installed
 	@$(BIN)/python benchmarks/placement_audit.py
-	@$(BIN)/python benchmarks/host_checks.py
 	@$(BIN)/python benchmarks/log_reader.py
+	@$(BIN)/python benchmarks/host_checks.py
 
 lint: .venv/installed-lint sanity
 	$(BIN)/ruff check .
