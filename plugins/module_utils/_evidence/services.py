@@ -351,11 +351,13 @@ def _units(tree: Tree, running: set[str]) -> Iterator[Program]:
             unit = os.path.basename(path)
             if unit not in paths and (everything or re.search(_NAMES, unit)):
                 paths[unit] = path
+    started = {
+        os.path.basename(link)
+        for kind in ("wants", "requires")
+        for link in tree.glob(f"/etc/systemd/system/*.{kind}/*.service")
+    }
     for unit, path in sorted(paths.items()):
-        enabled = tree.glob(f"/etc/systemd/system/*.wants/{unit}") or tree.glob(
-            f"/etc/systemd/system/*.requires/{unit}"
-        )
-        if os.path.realpath(tree.path(path)).endswith("/dev/null") or not (enabled or unit in running):
+        if os.path.realpath(tree.path(path)).endswith("/dev/null") or not (unit in started or unit in running):
             continue
         settings = _unit_settings(tree, unit, path)
         command = settings.get("ExecStart", [""])[-1]
