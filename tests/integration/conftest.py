@@ -346,7 +346,7 @@ import json, sys
 from ansible_collections.stackmend.openstack.plugins.modules import host_fault_info
 json.dump(host_fault_info.look(json.load(sys.stdin)), sys.stdout)
 """
-_ARCHIVE = "/var/cache/stackmend-tests.zip"
+_MODULES = "/var/cache/stackmend-tests"
 
 
 class HostsPlace(Place):
@@ -381,9 +381,11 @@ class HostsPlace(Place):
         archive = self._archive
 
         def one(name: str) -> dict[str, Any]:
-            if self.subject.ssh(name, ["test", "-e", _ARCHIVE]).returncode:
-                self.subject.copy(name, archive, _ARCHIVE)
-            command = ["env", f"PYTHONPATH={_ARCHIVE}", "python3", "-c", _LOOK]
+            if self.subject.ssh(name, ["test", "-e", _MODULES]).returncode:
+                # as files, of which Python keeps what it compiled
+                self.subject.copy(name, archive, f"{_MODULES}.zip")
+                self.subject.must(name, ["python3", "-m", "zipfile", "-e", f"{_MODULES}.zip", _MODULES])
+            command = ["env", f"PYTHONPATH={_MODULES}", "python3", "-c", _LOOK]
             answer: dict[str, Any] = json.loads(self.subject.must(name, command, input=json.dumps(asked[name])))
             return answer
 
