@@ -171,8 +171,11 @@ class Lab:
         up = all(entry["pid"] for entry in services.values()) and all(state == "up" for state in computes.values())
         return {"up": up, "state": str(self.layout.state), "services": services, "computes": computes}
 
-    def restart(self, service: str) -> None:
-        """Restart a service or compute. Raises LabError with the service's own error if it stays down."""
+    def restart(self, service: str, **variables: str) -> None:
+        """Restart a service or compute. Raises LabError with the service's own error if it stays down.
+
+        variables: what a service finds in its environment beside what the lab gives it, until it is restarted again.
+        """
         self._require_state()
         with self._locked():
             if service in self.layout.computes:
@@ -183,20 +186,17 @@ class Lab:
                 known = ", ".join((*SERVICES, *self.layout.computes))
                 raise LabError(f"The lab has no service {service!r}; it has {known}.")
             self._stop(service)
-            self._start(service)
+            self._start(service, variables)
             self._wait(service)
             if service == "nova":
                 self._wait_for_reports(self.layout.computes)
 
-    def restart_alone(self, service: str, **variables: str) -> None:
-        """Restart a service and wait for it to answer, whatever becomes of the computes.
-
-        variables: what it finds in its environment beside what the lab gives it, until it is restarted again.
-        """
+    def restart_alone(self, service: str) -> None:
+        """Restart a service and wait for it to answer, whatever becomes of the computes."""
         self._require_state()
         with self._locked():
             self._stop(service)
-            self._start(service, variables)
+            self._start(service)
             self._wait(service)
 
     def stop_compute(self, host: str) -> None:

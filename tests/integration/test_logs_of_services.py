@@ -78,7 +78,7 @@ def language(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.
     catalogue.parent.mkdir(parents=True)
     catalogue.write_bytes(compiled(CATALOGUE(locale_of(lab) / request.param / "LC_MESSAGES/nova.po")))
     try:
-        lab.restart_alone("nova", LANGUAGE=request.param, NOVA_LOCALEDIR=str(locale))
+        lab.restart("nova", LANGUAGE=request.param, NOVA_LOCALEDIR=str(locale))
         yield request.param
     finally:
         lab.restart("nova")
@@ -99,9 +99,8 @@ def built_as_libvirt(lab: Lab, *steps: str) -> Iterator[Callable[[], None]]:
             file.unlink(missing_ok=True)
 
 
-def ask(cloud: Any, name: str, image: str, networks: Any = "none", **wishes: str) -> str:
+def ask(cloud: Any, flavor: str, name: str, image: str, networks: Any = "none", **wishes: str) -> str:
     """Ask for a server; its id."""
-    flavor = cloud.compute.find_flavor("m1.tiny").id
     wish = {"name": name, "imageRef": image, "flavorRef": flavor, "networks": networks, **wishes}
     answer = cloud.compute.post("/servers", json={"server": wish}, microversion="2.74")
     assert answer.ok, answer.text
@@ -194,6 +193,7 @@ def builds(
 
 def _asked(cloud: Any, member: Any, images: Images) -> list[Build]:
     """Servers, asked for."""
+    flavor = cloud.compute.find_flavor("m1.tiny").id
     ports = [{"uuid": cloud.network.find_network("lab").id}]
     cirros = cloud.image.find_image("cirros").id
     return [
@@ -201,33 +201,39 @@ def _asked(cloud: Any, member: Any, images: Images) -> list[Build]:
         Build(
             "image_not_authorized",
             "auth_strategy_invalid",
-            ask(member, f"{OWN}-barred", images.barred),
+            ask(member, flavor, f"{OWN}-barred", images.barred),
             images.barred,
             "Not authorized for image %(image_id)s.",
         ),
-        Build("disk_full", "instances_disk_full", ask(cloud, f"{OWN}-disk", images.plain, host=HOST), "", ""),
+        Build("disk_full", "instances_disk_full", ask(cloud, flavor, f"{OWN}-disk", images.plain, host=HOST), "", ""),
         Build(
             "video_unsupported",
             "image_video_unsupported",
-            ask(cloud, f"{OWN}-bus", images.bus, host=HOST),
+            ask(cloud, flavor, f"{OWN}-bus", images.bus, host=HOST),
             "",
             "Requested hardware '%(model)s' is not supported by the '%(virt)s' virt driver",
         ),
         Build(
             "vif_plugging",
             "vif_plugging_masked",
-            ask(cloud, f"{OWN}-port", cirros, ports, host=HOST),
+            ask(cloud, flavor, f"{OWN}-port", cirros, ports, host=HOST),
             "",
             "Failed to allocate the network(s), not rescheduling.",
         ),
         Build(
             "image_unacceptable",
             "image_format_mismatch",
-            ask(cloud, f"{OWN}-format", images.format),
+            ask(cloud, flavor, f"{OWN}-format", images.format),
             images.format,
             "Image %(image_id)s is unacceptable: %(reason)s",
         ),
-        Build("image_backed", "image_has_backing_file", ask(cloud, f"{OWN}-backed", images.backed), images.backed, ""),
+        Build(
+            "image_backed",
+            "image_has_backing_file",
+            ask(cloud, flavor, f"{OWN}-backed", images.backed),
+            images.backed,
+            "",
+        ),
     ]
 
 
