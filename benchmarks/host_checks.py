@@ -203,12 +203,18 @@ def our_tasks(faults: list[str]) -> list[dict[str, Any]]:
     judged = f"{{{{ {seen} | stackmend.openstack.fleet_findings(faults=faults, no_cloud='there is none') | to_json }}}}"
     return [
         {
+            "name": "Name the computes that must reach each other",
+            "ansible.builtin.set_fact": {
+                "__stackmend_peers": "{{ groups.computes | stackmend.openstack.migration_peers(hostvars, {}) }}"
+            },
+            "run_once": True,
+        },
+        {
             "name": "Look at the hosts",
             "ansible.builtin.import_tasks": str(LOOK),
             "vars": {
                 "__stackmend_wanted": faults,
                 "__stackmend_run": {"log_window": 86400},
-                "__stackmend_peers": "{{ groups.computes | stackmend.openstack.migration_peers(hostvars, {}) }}",
                 "stackmend_memcached_servers": CACHES,
             },
         },
