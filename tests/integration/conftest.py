@@ -361,8 +361,8 @@ class HostsPlace(Place):
         }
         peers = migration_peers({name: {"ansible_host": address} for name, address in computes.items()}, {})
         shared = {**_options(host_fault_info.ARGUMENTS, variables), "faults": faults, "migration_peers": peers}
-        asked = {name: {**shared, "host": name, "groups": [member.group]} for name, member in chosen.items()}
-        seen = self._ask(asked)
+        asked = {name: {**shared, "groups": [member.group]} for name, member in chosen.items()}
+        seen = self.ask(asked)
         listeners, proxies = [], []
         for name, result in seen.items():
             told = result["observations"].get("console_ports_blocked") or {}
@@ -370,15 +370,15 @@ class HostsPlace(Place):
             proxies += [name] if told.get("proxy") is not None else []
         if listeners and proxies:
             only = {"faults": ["console_ports_blocked"], "console_listeners": listeners}
-            for name, result in self._ask({name: {**asked[name], **only} for name in proxies}).items():
+            for name, result in self.ask({name: {**asked[name], **only} for name in proxies}).items():
                 seen[name]["observations"]["console_ports_blocked"].update(
                     result["observations"]["console_ports_blocked"]
                 )
         return _seen(correlate(select(faults), seen, None))
 
-    def _ask(self, asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """What the module says on each host to the options that are given for it."""
-        archive = self._archive
+    def ask(self, asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """What the module says on each host to the options that are given for it; the others are at their defaults."""
+        archive, defaults = self._archive, _options(host_fault_info.ARGUMENTS, {})
 
         def one(name: str) -> dict[str, Any]:
             if self.subject.ssh(name, ["test", "-e", _MODULES]).returncode:
@@ -386,7 +386,8 @@ class HostsPlace(Place):
                 self.subject.copy(name, archive, f"{_MODULES}.zip")
                 self.subject.must(name, ["python3", "-m", "zipfile", "-e", f"{_MODULES}.zip", _MODULES])
             command = ["env", f"PYTHONPATH={_MODULES}", "python3", "-c", _LOOK]
-            answer: dict[str, Any] = json.loads(self.subject.must(name, command, input=json.dumps(asked[name])))
+            options = json.dumps({**defaults, "host": name, **asked[name]})
+            answer: dict[str, Any] = json.loads(self.subject.must(name, command, input=options))
             return answer
 
         with ThreadPoolExecutor(max_workers=len(asked)) as pool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import nova_cells
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import logs, nova_cells
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._cells_program import PROGRAM
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._interpreter import ProgramFailed
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
@@ -80,6 +80,9 @@ def test_a_container_is_told_mended_restarted_and_put_back(state_home: Path, tmp
     command, said = told["cells"]
     assert command == "/usr/bin/podman exec --interactive nova_conductor python3"
     assert "DBConnectionError" in said
+    assert told["log"] == [
+        ["image_not_authorized", f"podman logs {CONTAINER}", "req-0f7a1f52-6f5a-4b8e-9a55-1d8d6a0a7e10"]
+    ]
 
 
 def main(work: Path) -> None:
@@ -117,6 +120,7 @@ def main(work: Path) -> None:
     try:
         told = _go_the_whole_way(inventory)
         told["cells"] = _cells()
+        told["log"] = _log()
     finally:
         _podman("rm", "--force", "--time=0", CONTAINER)
     print(json.dumps({**told, "file_as_before": file.read_text() == NOVA_CONF}))
@@ -154,6 +158,21 @@ def _cells() -> list[str]:
     except ProgramFailed as failure:
         said = str(failure)
     return [" ".join(through["python"]), said]
+
+
+def _log() -> list[tuple[str, str, str]]:
+    """What is found in the container's own output, to which one line is added: (signature, where it stands, its request)."""
+    line = (
+        "2026-11-22 01:02:03.446 1 ERROR nova.compute.manager [None req-0f7a1f52-6f5a-4b8e-9a55-1d8d6a0a7e10 - - - - - -] "
+        "Not authorized for image 5a1e7c2d-3b4f-4c5d-8e6f-7a8b9c0d1e2f."
+    )
+    _podman("exec", CONTAINER, "sh", "-c", f"echo '{line}' >/proc/1/fd/2")
+    lines = [
+        (match["signature"], found["file"], found["request_id"])
+        for match in logs.read(Tree("/"), {"log_window": 600})["matches"]
+        for found in match["lines"]
+    ]
+    return [entry for entry in lines if entry[1].endswith(CONTAINER)]
 
 
 def _listens() -> str:

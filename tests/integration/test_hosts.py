@@ -206,3 +206,24 @@ def test_a_port_that_another_process_has_is_told_apart_from_one_that_is_denied(h
     assert (finding.certainty, finding.remedy) == ("certain", None)
     assert "lab-squatter.service" in finding.summary
     assert "8778" in finding.summary
+
+
+def test_what_a_service_says_to_the_journal_alone_is_read(hosts_place: HostsPlace) -> None:
+    """placement has no log file there, and ends for a value that it does not take."""
+    hosts, file = hosts_place.subject, "/etc/placement/placement.conf"
+    kept = hosts.must("controller1", ["cat", file])
+    try:
+        hosts.must("controller1", ["tee", "-a", file], input="[api]\nauth_strategy = keystoned\n")
+        hosts.ssh("controller1", ["systemctl", "restart", "placement-api"])
+        until = (
+            "until journalctl -u placement-api --since=-1min -o cat | grep -q 'auth_strategy from'; do sleep 0.2; done"
+        )
+        hosts.must("controller1", ["timeout", "60", "sh", "-c", until])
+        options = {"faults": ["api_port_bind_denied"], "logs": True, "log_window": 300}
+        answer = hosts_place.ask({"controller1": options})["controller1"]
+    finally:
+        hosts.must("controller1", ["tee", file], input=kept)
+        hosts.must("controller1", ["sh", "-c", "systemctl reset-failed placement-api; systemctl restart placement-api"])
+    (match,) = [match for match in answer["logs"]["matches"] if match["signature"] == "authentication_unknown"]
+    assert match["fault"] == "auth_strategy_invalid"
+    assert {line["file"] for line in match["lines"]} == {"journal of placement-api.service"}

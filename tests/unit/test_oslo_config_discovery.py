@@ -187,6 +187,20 @@ def test_apache_serves_keystone(tmp_path):
     assert only(tree).restarts["/etc/keystone/keystone.conf"][0]["command"] == ["systemctl", "restart", "httpd.service"]
 
 
+@pytest.mark.parametrize(
+    ("there", "engine"),
+    [
+        (["/usr/bin/docker"], "/usr/bin/docker"),
+        (["/usr/bin/podman"], "/usr/bin/podman"),
+        (["/usr/bin/docker", "/usr/bin/podman"], "/usr/bin/podman"),
+        (["/usr/bin/docker", "/usr/bin/podman", "/run/docker.sock"], "/usr/bin/docker"),
+        ([], None),
+    ],
+)
+def test_a_docker_client_without_a_daemon_runs_no_containers_where_podman_is(tmp_path, there, engine):
+    assert services.container_engine(host(tmp_path, dict.fromkeys(there, ""))) == engine
+
+
 def test_kolla_restarts_the_container_of_the_file(tmp_path):
     tree = host(
         tmp_path,
