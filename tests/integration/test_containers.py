@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -160,19 +161,24 @@ def _cells() -> list[str]:
     return [" ".join(through["python"]), said]
 
 
-def _log() -> list[tuple[str, str, str]]:
+def _log() -> Any:
     """What is found in the container's own output, to which one line is added: (signature, where it stands, its request)."""
     line = (
         "2026-11-22 01:02:03.446 1 ERROR nova.compute.manager [None req-0f7a1f52-6f5a-4b8e-9a55-1d8d6a0a7e10 - - - - - -] "
         "Not authorized for image 5a1e7c2d-3b4f-4c5d-8e6f-7a8b9c0d1e2f."
     )
     _podman("exec", CONTAINER, "sh", "-c", f"echo '{line}' >/proc/1/fd/2")
+    end = time.monotonic() + 30
+    while "Not authorized" not in _podman("logs", "--tail=20", CONTAINER) and time.monotonic() < end:
+        time.sleep(0.2)
+    told = logs.read(Tree("/"), {"log_window": 600})
     lines = [
         (match["signature"], found["file"], found["request_id"])
-        for match in logs.read(Tree("/"), {"log_window": 600})["matches"]
+        for match in told["matches"]
         for found in match["lines"]
+        if found["file"].endswith(CONTAINER)
     ]
-    return [entry for entry in lines if entry[1].endswith(CONTAINER)]
+    return lines or told
 
 
 def _listens() -> str:
@@ -200,7 +206,7 @@ def _must(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
-    return done.stdout
+    return done.stdout + (done.stderr if "logs" in command else "")
 
 
 if __name__ == "__main__":

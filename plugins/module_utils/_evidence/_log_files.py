@@ -90,7 +90,7 @@ class Logs:
                 return
         for name, service, command in [
             *_journals(self._tree, projects, self._window),
-            *_containers(self._tree, projects, self._window),
+            *_containers(self._tree, projects, self._window, self._gap),
         ]:
             self.services.add(service)
             for line in self._output(name, service, command):
@@ -283,7 +283,8 @@ def _journals(tree: Tree, projects: set[str], window: Window) -> Iterator[tuple[
     if program is None or not (tree.is_live or tree.is_dir(directory)):
         return
     units: dict[str, str] = {}
-    for found in services.running(tree) if tree.is_live else services.installed(tree):
+    # also those that do not run: what keeps them from it stands in their journal
+    for found in (*services.running(tree), *services.installed(tree)) if tree.is_live else services.installed(tree):
         if found.unit and found.project not in projects:
             units.setdefault(found.unit, found.name)
     for unit, name in sorted(units.items()):
@@ -296,29 +297,37 @@ def _journals(tree: Tree, projects: set[str], window: Window) -> Iterator[tuple[
         yield f"journal of {unit}", name, command
 
 
-def _containers(tree: Tree, projects: set[str], window: Window) -> Iterator[tuple[str, str, list[str]]]:
-    """(name, service, command) for each container of a service that has no log file."""
+def _containers(
+    tree: Tree, projects: set[str], window: Window, gap: Callable[[str, str], None]
+) -> Iterator[tuple[str, str, list[str]]]:
+    """(name, service, command) for each container of a service that has no log file. gap: is told what was not seen."""
     if not tree.is_live:
         return
     since = ("--since", told(window.since) or "")
     for engine in ("podman", "docker"):
         program = shutil.which(engine)
-        if program is None:
+        if program is None or (engine == "docker" and not services.docker_runs(tree)):
             continue
-        try:
-            listed = subprocess.run(
-                [program, "ps", "--all", "--format", "{{.Names}}"],
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-                env=_english(),
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        for name in listed.stdout.split() if listed.returncode == 0 else ():
+        names = _names_of_containers(program)
+        if names is None:
+            gap(f"the output of {engine}'s containers", f"was not read: {engine} did not list them")
+        for name in names or ():
             if _CONTAINER.match(name) and re.split("[-_]", name)[0] not in projects:
                 yield f"{engine} logs {name}", name.replace("_", "-"), [program, "logs", "--timestamps", *since, name]
+
+
+def _names_of_containers(program: str) -> Optional[list[str]]:
+    """None where it does not list them. podman fails while another one makes or removes a container: asked again."""
+    command = [program, "ps", "--all", "--format", "{{.Names}}"]
+    for pause in (0.0, 0.5, 1.0, 2.0, 4.0):
+        time.sleep(pause)
+        try:
+            listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=_english())
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if listed.returncode == 0:
+            return listed.stdout.split()
+    return None
 
 
 def _english() -> Mapping[str, str]:

@@ -292,8 +292,14 @@ def in_container(pid: int) -> bool:
 def container_engine(tree: Tree) -> Optional[str]:
     """The program that manages a host's containers. Docker's client alone, without its daemon, is none where podman is."""
     found = [path for path in ("/usr/bin/docker", "/usr/bin/podman") if tree.exists(path)]
-    daemon = any(tree.exists(path) for path in ("/run/docker.sock", "/var/run/docker.sock", "/run/docker.pid"))
-    return next((path for path in found if daemon or path != "/usr/bin/docker"), found[0] if found else None)
+    if len(found) > 1 and not docker_runs(tree):
+        return "/usr/bin/podman"
+    return found[0] if found else None
+
+
+def docker_runs(tree: Tree) -> bool:
+    """Whether Docker's daemon is there to be asked, beside its client."""
+    return any(tree.exists(path) for path in ("/run/docker.sock", "/var/run/docker.sock"))
 
 
 def program_of(words: list[str]) -> Optional[tuple[str, str, bool]]:
