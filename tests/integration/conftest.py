@@ -388,7 +388,7 @@ class HostsPlace(Place):
                 self.subject.copy(name, archive, f"{_MODULES}.zip")
                 self.subject.must(name, ["python3", "-m", "zipfile", "-e", f"{_MODULES}.zip", _MODULES])
             command = ["env", f"PYTHONPATH={_MODULES}", "python3", "-c", _LOOK]
-            options = json.dumps({**defaults, "host": name, **asked[name]})
+            options = json.dumps({**defaults, **asked[name], "host": name})
             answer: dict[str, Any] = json.loads(self.subject.must(name, command, input=options))
             return answer
 
