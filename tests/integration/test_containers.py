@@ -55,7 +55,7 @@ ASK = "import nova.conf as n; n.CONF(['--config-file=/etc/nova/nova.conf'], proj
 @pytest.mark.skipif(bool(hosts_cannot_run()), reason=f"a container: {hosts_cannot_run()}")
 def test_a_container_is_told_mended_restarted_and_put_back(state_home: Path, tmp_path: Path) -> None:
     build()
-    alone = ["unshare", "--mount", "--propagation", "private"]
+    alone = ["unshare", "--mount", "--propagation", "slave"]  # podman has to see what it mounts outside meanwhile
     command = [*alone, sys.executable, "-m", "tests.integration.test_containers", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -317,17 +317,13 @@ def _containers(
 
 
 def _names_of_containers(program: str) -> Optional[list[str]]:
-    """None where it does not list them. podman fails while another one makes or removes a container: asked again."""
+    """None where it does not list them."""
     command = [program, "ps", "--all", "--format", "{{.Names}}"]
-    for pause in (0.0, 0.5, 1.0, 2.0, 4.0):
-        time.sleep(pause)
-        try:
-            listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=_english())
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        if listed.returncode == 0:
-            return listed.stdout.split()
-    return None
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=_english())
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return listed.stdout.split() if listed.returncode == 0 else None
 
 
 def _english() -> Mapping[str, str]:
