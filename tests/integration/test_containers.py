@@ -23,7 +23,7 @@ from ansible_collections.stackmend.openstack.plugins.module_utils._evidence impo
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._cells_program import PROGRAM
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._interpreter import ProgramFailed
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
-from stackmend_lab.hosts import RECIPE, build, image_name
+from stackmend_lab import hosts
 
 import stackmend
 
@@ -54,7 +54,7 @@ ASK = "import nova.conf as n; n.CONF(['--config-file=/etc/nova/nova.conf'], proj
 
 @pytest.mark.skipif(bool(hosts_cannot_run()), reason=f"a container: {hosts_cannot_run()}")
 def test_a_container_is_told_mended_restarted_and_put_back(state_home: Path, tmp_path: Path) -> None:
-    build()
+    hosts.build()
     alone = ["unshare", "--mount", "--propagation", "slave"]  # podman has to see what it mounts outside meanwhile
     command = [*alone, sys.executable, "-m", "tests.integration.test_containers", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
@@ -94,18 +94,18 @@ def main(work: Path) -> None:
     file = kolla / "nova.conf"
     file.write_text(NOVA_CONF)
     (kolla / "config.json").write_text(json.dumps({"command": "nova-conductor"}))
-    _must("mount", "-t", "tmpfs", "none", str(etc))
-    _must("cp", "-a", "/etc/.", str(etc))
+    hosts._run("mount", "-t", "tmpfs", "none", str(etc))
+    hosts._run("cp", "-a", "/etc/.", str(etc))
     (etc / "kolla").mkdir(exist_ok=True)
-    _must("mount", "--bind", str(etc), "/etc")
-    _must("mount", "--bind", str(kolla.parent), "/etc/kolla")
+    hosts._run("mount", "--bind", str(etc), "/etc")
+    hosts._run("mount", "--bind", str(kolla.parent), "/etc/kolla")
     inventory = work / "hosts.yml"
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory.write_text(
         json.dumps({"all": {"hosts": {"kolla1": {**local, "stackmend_journal_dir": f"{work}/journal"}}}})
     )
     mount = f"{kolla}:/var/lib/kolla/config_files:ro"
-    _podman(
+    hosts._podman(
         "run",
         "--detach",
         f"--name={CONTAINER}",
@@ -113,7 +113,7 @@ def main(work: Path) -> None:
         "--stop-signal=TERM",
         "--stop-timeout=1",
         f"--volume={mount}",
-        image_name(),
+        hosts.image_name(),
         "sh",
         "-c",
         START,
@@ -123,7 +123,7 @@ def main(work: Path) -> None:
         told["cells"] = _cells()
         told["log"] = _log()
     finally:
-        _podman("rm", "--force", "--time=0", CONTAINER)
+        hosts._podman("rm", "--force", "--time=0", CONTAINER)
     print(json.dumps({**told, "file_as_before": file.read_text() == NOVA_CONF}))
 
 
@@ -167,9 +167,9 @@ def _log() -> Any:
         "2026-11-22 01:02:03.446 1 ERROR nova.compute.manager [None req-0f7a1f52-6f5a-4b8e-9a55-1d8d6a0a7e10 - - - - - -] "
         "Not authorized for image 5a1e7c2d-3b4f-4c5d-8e6f-7a8b9c0d1e2f."
     )
-    _podman("exec", CONTAINER, "sh", "-c", f"echo '{line}' >/proc/1/fd/2")
+    hosts._podman("exec", CONTAINER, "sh", "-c", f"echo '{line}' >/proc/1/fd/2")
     end = time.monotonic() + 30
-    while "Not authorized" not in _podman("logs", "--tail=20", CONTAINER) and time.monotonic() < end:
+    while "Not authorized" not in hosts._podman("logs", "--tail=20", CONTAINER).stderr and time.monotonic() < end:
         time.sleep(0.2)
     told = logs.read(Tree("/"), {"log_window": 600})
     lines = [
@@ -183,7 +183,7 @@ def _log() -> Any:
 
 def _listens() -> str:
     """What nova itself reads in the container."""
-    return _podman("exec", CONTAINER, "python3", "-c", ASK).strip()
+    return hosts._podman("exec", CONTAINER, "python3", "-c", ASK).stdout.strip()
 
 
 _SEEN: list[str] = []
@@ -191,24 +191,12 @@ _SEEN: list[str] = []
 
 def _starts() -> int:
     """How often the container was started so far, as far as it was looked at."""
-    when = _podman("inspect", "--format", "{{.State.StartedAt}}", CONTAINER)
+    when = hosts._podman("inspect", "--format", "{{.State.StartedAt}}", CONTAINER).stdout
     if when not in _SEEN:
         _SEEN.append(when)
     return len(_SEEN)
 
 
-def _podman(*arguments: str) -> str:
-    return _must("podman", *arguments)
-
-
-def _must(*command: str) -> str:
-    environment = {**os.environ, "CONTAINERS_CONF": str(RECIPE / "containers.conf")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
-    return done.stdout + (done.stderr if "logs" in command else "")
-
-
 if __name__ == "__main__":
-    os.environ["CONTAINERS_CONF"] = str(RECIPE / "containers.conf")
+    os.environ["CONTAINERS_CONF"] = str(hosts.RECIPE / "containers.conf")
     main(Path(sys.argv[1]))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.ssh import choose_peers
 from stackmend_lab.breakers import _nova_conf
-from stackmend_lab.hosts import Member
+from stackmend_lab.hosts import Hosts, Member
 
 import stackmend
 
@@ -182,6 +182,15 @@ def test_the_molecule_scenario() -> None:
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
 
 
+def _wait_until_placement_says(hosts: Hosts, words: str) -> None:
+    until = f"until journalctl -u placement-api --since=-1min -o cat | grep -q '{words}'; do sleep 0.2; done"
+    hosts.must("controller1", ["timeout", "60", "sh", "-c", until])
+
+
+def _start_placement_again(hosts: Hosts) -> None:
+    hosts.must("controller1", ["sh", "-c", "systemctl reset-failed placement-api; systemctl restart placement-api"])
+
+
 def test_a_port_that_another_process_has_is_told_apart_from_one_that_is_denied(hosts_place: HostsPlace) -> None:
     """placement cannot start, for real: the process that has its port is named, and nothing is changed."""
     hosts = hosts_place.subject
@@ -194,14 +203,13 @@ def test_a_port_that_another_process_has_is_told_apart_from_one_that_is_denied(h
             ["timeout", "30", "sh", "-c", "until ss -Hltn 'sport = :8778' | grep -q .; do sleep 0.2; done"],
         )
         hosts.ssh("controller1", ["systemctl", "start", "placement-api"])
-        until = "until journalctl -u placement-api --since=-1min -o cat | grep -q 'Errno 98'; do sleep 0.2; done"
-        hosts.must("controller1", ["timeout", "60", "sh", "-c", until])
+        _wait_until_placement_says(hosts, "Errno 98")
         report = stackmend.diagnose(
             hosts_place.inventory, faults=["api_port_bind_denied"], limit="controller1", variables=hosts_place.variables
         )
     finally:
         hosts.must("controller1", ["systemctl", "stop", "lab-squatter"])
-        hosts.must("controller1", ["sh", "-c", "systemctl reset-failed placement-api; systemctl restart placement-api"])
+        _start_placement_again(hosts)
     (finding,) = report.findings
     assert (finding.certainty, finding.remedy) == ("certain", None)
     assert "lab-squatter.service" in finding.summary
@@ -215,15 +223,12 @@ def test_what_a_service_says_to_the_journal_alone_is_read(hosts_place: HostsPlac
     try:
         hosts.must("controller1", ["tee", "-a", file], input="[api]\nauth_strategy = keystoned\n")
         hosts.ssh("controller1", ["systemctl", "restart", "placement-api"])
-        until = (
-            "until journalctl -u placement-api --since=-1min -o cat | grep -q 'auth_strategy from'; do sleep 0.2; done"
-        )
-        hosts.must("controller1", ["timeout", "60", "sh", "-c", until])
+        _wait_until_placement_says(hosts, "auth_strategy from")
         options = {"faults": ["api_port_bind_denied"], "logs": True, "log_window": 300}
         answer = hosts_place.ask({"controller1": options})["controller1"]
     finally:
         hosts.must("controller1", ["tee", file], input=kept)
-        hosts.must("controller1", ["sh", "-c", "systemctl reset-failed placement-api; systemctl restart placement-api"])
+        _start_placement_again(hosts)
     (match,) = [match for match in answer["logs"]["matches"] if match["signature"] == "authentication_unknown"]
     assert match["fault"] == "auth_strategy_invalid"
     assert {line["file"] for line in match["lines"]} == {"journal of placement-api.service"}

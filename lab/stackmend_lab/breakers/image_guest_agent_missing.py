@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
-from ..lab import Lab, LabError
+from ..lab import Lab
+from . import _images
 from ._breaker import Breaker
 from ._changes import Changes
 
@@ -27,14 +27,8 @@ def mend(lab: Lab) -> None:
 
 def symptom(lab: Lab) -> str | None:
     """What nova's libvirt driver raises when a server of the image is to be snapshotted."""
-    image = lab.cloud().image.find_image(NAME)
-    if image is None:
-        return None
-    done = lab.ask_nova("ask_nova_about_image.py", lab.nova_conf, lab.layout.url("glance"), image.id)
-    if done.returncode:
-        raise LabError(f"nova could not be asked about image {NAME}:\n{done.stderr[-2000:]}")
-    answer = json.loads(done.stdout)
-    return answer["quiesce_error"] if answer["quiesce_required"] else None
+    answer = _images.ask_nova(lab, NAME)
+    return answer["quiesce_error"] if answer and answer["quiesce_required"] else None
 
 
 def _image(disk_format: str = "raw", **properties: str) -> Callable[[Lab], None]:

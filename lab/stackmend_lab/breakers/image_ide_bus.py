@@ -6,21 +6,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-
-from ..lab import Lab, LabError
+from ..lab import Lab
+from . import _images
 from ._breaker import Breaker
 from ._changes import Changes
 
 FAULT = "image_ide_bus"
 NAME = "broken-ide"
 REFUSAL = "unsupported configuration: IDE controllers are unsupported for this QEMU binary or machine type"
-HEALTHY = {"os_type": "linux", "hw_qemu_guest_agent": "yes"}
 
 
 def break_(lab: Lab) -> None:
-    Changes(lab, FAULT).create_image(NAME, hw_cdrom_bus="ide", hw_machine_type="q35", **HEALTHY)
+    Changes(lab, FAULT).create_image(NAME, hw_cdrom_bus="ide", hw_machine_type="q35", **_images.HEALTHY)
 
 
 def mend(lab: Lab) -> None:
@@ -29,25 +26,14 @@ def mend(lab: Lab) -> None:
 
 def symptom(lab: Lab) -> str | None:
     """The devices nova's libvirt driver gives a server of the image, and what libvirt says to them."""
-    image = lab.cloud().image.find_image(NAME)
-    if image is None:
+    answer = _images.ask_nova(lab, NAME)
+    if answer is None:
         return None
-    done = lab.ask_nova("ask_nova_about_image.py", lab.nova_conf, lab.layout.url("glance"), image.id)
-    if done.returncode:
-        raise LabError(f"nova could not be asked about image {NAME}:\n{done.stderr[-2000:]}")
-    answer = json.loads(done.stdout)
     devices = [device for device, bus in answer["buses"].items() if bus == "ide"]
     if not devices or "q35" not in (answer["machine_type"] or ""):
         return None
     what = " and ".join(devices)
     return f"nova puts the {what} of a server from {NAME} on ide with machine type q35; libvirt: {REFUSAL}"
-
-
-def _image(disk_format: str = "raw", **properties: str) -> Callable[[Lab], None]:
-    def near_miss(lab: Lab) -> None:
-        Changes(lab, FAULT).create_image(NAME, disk_format, **{**HEALTHY, **properties})
-
-    return near_miss
 
 
 BREAKER = Breaker(
@@ -57,11 +43,11 @@ BREAKER = Breaker(
     mend=mend,
     symptom=symptom,
     near_misses={
-        "a virtio disk on q35": _image(hw_disk_bus="virtio", hw_machine_type="q35"),
-        "a sata cdrom on q35": _image(hw_cdrom_bus="sata", hw_machine_type="q35"),
-        "q35 and no bus at all": _image(hw_machine_type="q35"),
-        "the word ide in a property of the owner's own": _image(
-            hw_machine_type="q35", build_editor="ide", note="hw_disk_bus=ide"
+        "a virtio disk on q35": _images.image(FAULT, NAME, hw_disk_bus="virtio", hw_machine_type="q35"),
+        "a sata cdrom on q35": _images.image(FAULT, NAME, hw_cdrom_bus="sata", hw_machine_type="q35"),
+        "q35 and no bus at all": _images.image(FAULT, NAME, hw_machine_type="q35"),
+        "the word ide in a property of the owner's own": _images.image(
+            FAULT, NAME, hw_machine_type="q35", build_editor="ide", note="hw_disk_bus=ide"
         ),
     },
     recorded="libvirt's refusal: the lab has FakeDriver computes; the message is that of libvirt 9.0 with QEMU 7.2. "

@@ -284,7 +284,7 @@ def _journals(tree: Tree, projects: set[str], window: Window) -> Iterator[tuple[
         return
     units: dict[str, str] = {}
     # also those that do not run: what keeps them from it stands in their journal
-    for found in (*services.running(tree), *services.installed(tree)) if tree.is_live else services.installed(tree):
+    for found in services.present(tree):
         if found.unit and found.project not in projects:
             units.setdefault(found.unit, found.name)
     for unit, name in sorted(units.items()):

@@ -157,7 +157,7 @@ def _interface(address: str) -> str:
 
 def _proxy(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     # Enabled, not only running: whether its process can be seen depends on the rights that the check runs with.
-    if not any(program.name == PROXY for program in (*services.running(tree), *services.installed(tree))):
+    if not any(program.name == PROXY for program in services.present(tree)):
         return None
     own = options.get("host")
     wanted = [

@@ -94,22 +94,27 @@ class Service(NamedTuple):
 
 def find(tree: Tree, options: Mapping[str, Any]) -> list[Service]:
     """The services of the host, by the readers' options service_python, config_files, restart_commands, releases."""
-    running = list(_processes(tree)) if tree.is_live else []
-    units = [*_units(tree, {program.unit for program in running if program.unit}), *_apache(tree)]
-    served = {(program.project, program.unit) for program in running if program.unit}
-    programs = running + [u for u in units if (u.project, u.unit) not in served]
+    live = running(tree)
+    units = [*_units(tree, {program.unit for program in live if program.unit}), *_apache(tree)]
+    served = {(program.project, program.unit) for program in live if program.unit}
+    programs = live + [u for u in units if (u.project, u.unit) not in served]
     programs += list(_containers(tree))
     return [service for name in PROJECTS if (service := _service(tree, name, programs, options))]
 
 
 def running(tree: Tree) -> list[Program]:
-    """The OpenStack programs that run on a live host."""
-    return list(_processes(tree))
+    """The OpenStack programs that run on a live host; none on a directory that stands for one."""
+    return list(_processes(tree)) if tree.is_live else []
 
 
 def installed(tree: Tree) -> list[Program]:
     """The OpenStack programs that units or containers of this host start, whether they run or not."""
     return [*_units(tree, set()), *_containers(tree)]
+
+
+def present(tree: Tree) -> list[Program]:
+    """Those that run and those that are installed; one that is both is there twice, by its process first."""
+    return [*running(tree), *installed(tree)]
 
 
 def _service(tree: Tree, name: str, programs: list[Program], options: Mapping[str, Any]) -> Optional[Service]:

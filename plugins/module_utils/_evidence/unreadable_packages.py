@@ -105,7 +105,7 @@ def read(tree: Tree, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not tree.is_live:
         return {"services": list(_of_directory(tree)), "gaps": []}
-    programs = [program for program in (*services.running(tree), *services.installed(tree)) if not program.container]
+    programs = [program for program in services.present(tree) if not program.container]
     groups: dict[tuple[str, str], set[str]] = {}
     for service in services.find(tree, options):
         if service.python and service.user and service.user != "root":
