@@ -56,6 +56,14 @@ class Leak:
         return {provider: resources for provider, resources in self.holds.items() if provider not in self.keeps}
 
 
+def read_from(evidence: Evidence) -> str:
+    """How it was read, for the finding's own evidence."""
+    told: str = evidence["placement"].get(
+        "read", "GET /resource_providers/{uuid}/allocations, /servers?all_tenants=1, /os-migrations"
+    )
+    return told
+
+
 def is_complete(evidence: Evidence) -> bool:
     """Whether everything was seen that could own an allocation; absence counts only then."""
     return not any(evidence[name].get("gaps") for name in READERS if name in evidence)

@@ -19,7 +19,7 @@ class CloudReader:
     """
 
     def __init__(self, cloud: Any, settings: Optional[Mapping[str, Any]] = None) -> None:
-        self._cloud = cloud
+        self.cloud = cloud
         self._settings = settings or {}
         self._known: dict[str, Any] = {}  # some readers start from what others read
         self.objects: dict[str, int] = {}
@@ -27,7 +27,7 @@ class CloudReader:
 
     def __call__(self, name: str) -> Any:
         if name not in self._known:
-            reading = self._known[name] = _reader(name).read(self._cloud, *self._before(name))
+            reading = self._known[name] = _reader(name).read(self.cloud, *self._before(name))
             self.objects.update(reading.get("objects", {}))
             if name == "hypervisors":
                 self.addresses = {row["host"]: row["address"] for row in reading["hypervisors"]}

@@ -54,6 +54,15 @@ def examine(faults: Iterable[Fault], side: str, read: Read, here: Target, always
     }
 
 
+def together(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The results of two `examine` of different faults as one."""
+    return {
+        "findings": [*first["findings"], *second["findings"]],
+        "unknown": [*first["unknown"], *second["unknown"]],
+        "observations": {**first["observations"], **second["observations"]},
+    }
+
+
 def judge(fault: Fault, evidence: Evidence) -> tuple[list[dict[str, Any]], list[Unknown]]:
     """What a fault finds in the evidence, in the report's form, and what it could not judge."""
     yielded = list(fault.detect(evidence))

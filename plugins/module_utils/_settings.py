@@ -17,6 +17,8 @@ from ._plan import DEFAULT_MAX_CHANGES, limit_of
 POLICIES = ("required", "quiesce_only", "ignore")
 # Of which images the beginning of the content is read.
 CONTENTS = ("suspects", "all", "none")
+# From where it is told whose an allocation is: all of nova and placement through their APIs, or hints from their databases first.
+SOURCES = ("apis", "databases")
 # What is only a fault when it lasts: seconds between two looks, and seconds that a server may be without a host, or a
 # request in one step.
 OBSERVATION_SECONDS = 120.0
@@ -65,6 +67,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         "min_certainty": _one_of(run, "min_certainty", CERTAINTIES, "possible"),
         "guest_agent": _one_of(run, "guest_agent", POLICIES, "required"),
         "image_content": _one_of(run, "image_content", CONTENTS, "suspects"),
+        "allocation_source": _one_of(run, "allocation_source", SOURCES, "apis"),
         "observation_seconds": _seconds(run, "observation_seconds", OBSERVATION_SECONDS),
         "stuck_seconds": _seconds(run, "stuck_seconds", STUCK_SECONDS),
         "logs": _switch(run, "logs"),

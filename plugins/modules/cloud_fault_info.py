@@ -41,6 +41,37 @@ options:
     type: str
     choices: [suspects, all, none]
     default: suspects
+  allocation_records:
+    description:
+      - What the databases of nova and placement say about allocations, as
+        M(stackmend.openstack.allocation_records_info) returns it.
+      - With it C(allocation_orphaned) and C(allocation_doubled) ask the APIs about the consumers that these do not explain, and
+        not about all servers and allocations of the cloud. Databases that are not those of this cloud are passed over.
+    type: dict
+    suboptions:
+      doubted:
+        description: Consumers that the databases do not explain.
+        type: list
+        elements: str
+        required: true
+      servers:
+        description: Those that nova has a record of, among them and the servers of their migrations.
+        type: list
+        elements: str
+        required: true
+      newest:
+        description: The servers that were asked for last.
+        type: list
+        elements: str
+        required: true
+      providers:
+        description: Fingerprint of placement's resource providers.
+        type: str
+        required: true
+      count:
+        description: How many objects of each kind the databases have.
+        type: dict
+        required: true
   observation_seconds:
     description:
       - Seconds between the two looks at what a healthy cloud shows for a moment, such as a server without a host.
@@ -97,15 +128,25 @@ addresses:
 
 import contextlib
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils import _allocations
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
-from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine, seen_twice, suspicious
-from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target, Unavailable
-from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, open_cloud
+from ansible_collections.stackmend.openstack.plugins.module_utils._detection import (
+    examine,
+    seen_twice,
+    suspicious,
+    together,
+)
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.recorded_allocations import (
+    RecordedReader,
+    of_this_cloud,
+)
+from ansible_collections.stackmend.openstack.plugins.module_utils._model import Fault, Target, Unavailable
+from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, open_cloud
 from ansible_collections.stackmend.openstack.plugins.module_utils._settings import OBSERVATION_SECONDS, STUCK_SECONDS
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -117,6 +158,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "required",
     },
     "image_content": {"type": "str", "choices": ["suspects", "all", "none"], "default": "suspects"},
+    "allocation_records": {
+        "type": "dict",
+        "options": {
+            "doubted": {"type": "list", "elements": "str", "required": True},
+            "servers": {"type": "list", "elements": "str", "required": True},
+            "newest": {"type": "list", "elements": "str", "required": True},
+            "providers": {"type": "str", "required": True},
+            "count": {"type": "dict", "required": True},
+        },
+    },
     "observation_seconds": {"type": "float", "default": OBSERVATION_SECONDS},
     "stuck_seconds": {"type": "float", "default": STUCK_SECONDS},
 }
@@ -127,19 +178,48 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     faults = select(params["faults"])
     cloud = open_cloud(params)
     reader = CloudReader(cloud, params)
-    here = Target("cloud", cloud.name)
     # What a fault asks for is read below, and not a second time where it cannot be had.
     asked = {name for fault in faults for name in fault.cloud_evidence}
     for hint in sorted({name for fault in faults for name in fault.cloud_hints} - asked):
         with contextlib.suppress(Unavailable):
             reader(hint)
-    always = {"settings": {name: params[name] for name in ("guest_agent", "stuck_seconds")}}
-    result = examine(faults, "cloud", reader, here, always)
+    records = _records(cloud, params["allocation_records"], faults)
+    result = _examine(faults, reader, records, params)
     again = suspicious(result, faults)
     if again:
         time.sleep(params["observation_seconds"])
-        result = seen_twice(result, examine(again, "cloud", CloudReader(cloud, params), here, always), again)
-    return {"objects": reader.objects, "addresses": reader.addresses, "requests": dict(cloud.requests), **result}
+        result = seen_twice(result, _examine(again, CloudReader(cloud, params), records, params), again)
+    objects = {**(records["count"] if records else {}), **reader.objects}
+    return {"objects": objects, "addresses": reader.addresses, "requests": dict(cloud.requests), **result}
+
+
+def _records(
+    cloud: Cloud, records: Optional[Mapping[str, Any]], faults: Iterable[Fault]
+) -> Optional[Mapping[str, Any]]:
+    """What databases say, where a fault asks for it and they are this cloud's."""
+    if not records or not any(_by_records(fault) for fault in faults):
+        return None
+    try:
+        return records if of_this_cloud(cloud, records) else None
+    except Unavailable:
+        return None  # whoever reads the APIs for a fault meets it too, and tells
+
+
+def _by_records(fault: Fault) -> bool:
+    return fault.cloud_evidence == _allocations.READERS
+
+
+def _examine(
+    faults: Iterable[Fault], reader: CloudReader, records: Optional[Mapping[str, Any]], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    cloud = reader.cloud
+    here = Target("cloud", cloud.name)
+    always = {"settings": {name: params[name] for name in ("guest_agent", "stuck_seconds")}}
+    if records is None:
+        return examine(faults, "cloud", reader, here, always)
+    few = [fault for fault in faults if _by_records(fault)]
+    rest = examine([fault for fault in faults if not _by_records(fault)], "cloud", reader, here, always)
+    return together(rest, examine(few, "cloud", RecordedReader(cloud, records), here, always))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import allocation_records
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.ssh import choose_peers
 from stackmend_lab.breakers import _nova_conf
 from stackmend_lab.hosts import Hosts, Member
@@ -232,3 +234,102 @@ def test_what_a_service_says_to_the_journal_alone_is_read(hosts_place: HostsPlac
     (match,) = [match for match in answer["logs"]["matches"] if match["signature"] == "authentication_unknown"]
     assert match["fault"] == "auth_strategy_invalid"
     assert {line["file"] for line in match["lines"]} == {"journal of placement-api.service"}
+
+
+_URL = "mysql+pymysql://records:lab-database-secret@127.0.0.1"
+_SCHEMAS = ("nova_api", "nova", "nova_cell0", "placement")
+_CELL1 = "{scheme}://{username}:{password}@{hostname}/nova"
+# nova's and placement's own schemas, of their own making, in a MariaDB; a cell's URL may be a pattern
+_SYNC = f"""
+systemctl start mariadb
+{"".join(f"mariadb -e 'CREATE DATABASE {schema}'{chr(10)}" for schema in _SCHEMAS)}
+mariadb -e "CREATE USER records@'%' IDENTIFIED BY 'lab-database-secret'; GRANT ALL PRIVILEGES ON *.* TO records@'%'"
+cp -a /etc/nova/nova.conf /root/records-nova.conf
+cp -a /etc/placement/placement.conf /root/records-placement.conf
+sed -i -e 's#^connection = sqlite:.*/nova-api.sqlite#connection = {_URL}/nova_api#' \
+  -e 's#^connection = sqlite:.*/nova.sqlite#connection = {_URL}/nova#' /etc/nova/nova.conf
+sed -i 's#^connection = .*#connection = {_URL}/placement#' /etc/placement/placement.conf
+placement-manage db sync
+as_nova() {{ runuser -u nova -- nova-manage "$@"; }}
+as_nova api_db sync
+as_nova cell_v2 map_cell0
+as_nova db sync
+as_nova cell_v2 create_cell --name cell1 --transport-url fake:/ --database_connection '{_CELL1}'
+"""
+_BACK = f"""
+mv /root/records-nova.conf /etc/nova/nova.conf
+mv /root/records-placement.conf /etc/placement/placement.conf
+systemctl start mariadb
+{"".join(f"mariadb -e 'DROP DATABASE {schema}'{chr(10)}" for schema in _SCHEMAS)}
+mariadb -e "DROP USER records@'%'"
+systemctl stop mariadb
+"""
+
+
+def _id(last: object) -> str:
+    return f"22222222-0000-4000-8000-00000000000{last}"
+
+
+def _rows(table: str, columns: str, rows: list[tuple[Any, ...]]) -> str:
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join(str(row) for row in rows)};\n"
+
+
+# Of the consumers 1 is a server with a disk on shared storage, 2 one on two hosts, 3 one that was deleted, 4 a migration under
+# way, 5 one that is over.
+_HOLDS = [(1, 1, 0), (1, 1, 1), (3, 1, 2), (1, 2, 0), (2, 2, 0), (2, 3, 0), (2, 4, 0), (2, 5, 0)]
+_CLOUD = (
+    _rows(
+        "placement.resource_providers",
+        "id, uuid, name, generation, root_provider_id",
+        [(1, _id("a"), "c1", 1, 1), (2, _id("b"), "c2", 1, 2), (3, _id("c"), "nfs", 1, 3)],
+    )
+    + _rows("placement.traits", "id, name", [(9001, "MISC_SHARES_VIA_AGGREGATE")])
+    + _rows("placement.resource_provider_traits", "trait_id, resource_provider_id", [(9001, 3)])
+    + _rows(
+        "placement.allocations",
+        "resource_provider_id, consumer_id, resource_class_id, used",
+        [(provider, _id(consumer), kind, 1) for provider, consumer, kind in _HOLDS],
+    )
+    + _rows(
+        "nova.instances",
+        "created_at, uuid, deleted",
+        [(f"2026-11-22 0{number}:00:00", _id(number), deleted) for number, deleted in ((1, 0), (2, 0), (3, 3))],
+    )
+    + _rows(
+        "nova.migrations",
+        "uuid, instance_uuid, status, deleted",
+        [(_id(4), _id(1), "running", 0), (_id(5), _id(1), "confirmed", 0)],
+    )
+)
+
+
+def test_a_controllers_databases_tell_which_allocations_nothing_explains(hosts_place: HostsPlace) -> None:
+    """nova's and placement's in a real MariaDB, read over ssh by the services' own interpreter and user."""
+    hosts = hosts_place.subject
+
+    def told() -> dict[str, Any]:
+        command = ["ansible", "-i", str(hosts_place.inventory), "-m", "stackmend.openstack.allocation_records_info"]
+        environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1"}
+        done = subprocess.run([*command, "controller1"], capture_output=True, text=True, env=environment, check=False)
+        assert "lab-database-secret" not in done.stdout + done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout.partition("=>")[2])
+        return answer
+
+    try:
+        hosts.must("controller1", ["sh", "-ec", _SYNC])
+        hosts.must("controller1", ["mariadb"], input=_CLOUD)
+        answer = told()
+        hosts.must("controller1", ["systemctl", "stop", "mariadb"])
+        unread = told()
+    finally:
+        hosts.must("controller1", ["sh", "-ec", _BACK])
+    assert (answer["changed"], answer["reason"]) == (False, "")
+    records = answer["records"]
+    assert sorted(records["doubted"]) == [_id(2), _id(3), _id(5)]
+    assert records["servers"] == [_id(1), _id(2)]
+    assert records["newest"] == [_id(2), _id(1)]
+    assert records["providers"] == allocation_records.fingerprint(_id(letter) for letter in "cab")
+    assert records["count"] == {"consumer": 5, "server": 2, "resource provider": 3}
+    assert unread["records"] is None
+    assert "were not read" in unread["reason"]
+    assert "OperationalError" in unread["reason"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +23,20 @@ from ansible_collections.stackmend.openstack.plugins.module_utils import _sessio
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
 from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import allocation_records
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.recorded_allocations import (
+    RecordedReader,
+    of_this_cloud,
+)
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Target, Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._placement_allocation import look
+from ansible_collections.stackmend.openstack.plugins.modules import allocation_records_info
 from stackmend_lab import Lab, breakers
 from stackmend_lab.breakers import _placement
 
+import stackmend
+
+WHOSE = ("allocation_orphaned", "allocation_doubled")
 HOST, OTHER, THIRD = "HOST-34", "HOST-340", "HOST-341"
 FOREIGN = "11111111-64c3-4b8f-a3b5-1f2d4c0a9e34"
 SMALL = {"VCPU": 1, "MEMORY_MB": 512, "DISK_GB": 1}
@@ -43,11 +53,36 @@ def audit(lab: Lab) -> set[str]:
 
 
 def ours(lab: Lab) -> tuple[list[dict[str, Any]], list[str]]:
-    """(findings, reasons of what is unknown), of a single look: what would be judged again before anything is told."""
+    """(findings, reasons of what is unknown), of a single look: what would be judged again before anything is told.
+
+    Beginning with the databases comes to the same, unless these do not tell.
+    """
+    whole = _judged(lab, lambda cloud: CloudReader(cloud))
+    records = recorded(lab)["records"]
+    if records is not None:
+        assert of_this_cloud(_session.connect("stackmend-lab", str(lab.clouds_file)), records)
+        few = _judged(lab, lambda cloud: RecordedReader(cloud, records))
+        assert [_but_the_way(finding) for finding in few[0]] == [_but_the_way(finding) for finding in whole[0]]
+        assert few[1] == whole[1]
+    return whole
+
+
+def recorded(lab: Lab) -> dict[str, Any]:
+    """What the databases of the controller say."""
+    given = {"root": str(lab.layout.root("labctl")), "service_python": f"{lab.layout.venv}/bin/python"}
+    options = {name: given.get(name, spec.get("default")) for name, spec in allocation_records_info.ARGUMENTS.items()}
+    return allocation_records_info.look(options)
+
+
+def _judged(lab: Lab, reader: Callable[[Any], Any]) -> tuple[list[dict[str, Any]], list[str]]:
     cloud = _session.connect("stackmend-lab", str(lab.clouds_file))
-    faults = [FAULTS["allocation_orphaned"], FAULTS["allocation_doubled"]]
-    result = examine(faults, "cloud", CloudReader(cloud), Target("cloud", "lab"), {})
+    result = examine([FAULTS[fault] for fault in WHOSE], "cloud", reader(cloud), Target("cloud", "lab"), {})
     return result["findings"], [entry["reason"] for entry in result["unknown"]]
+
+
+def _but_the_way(finding: dict[str, Any]) -> dict[str, Any]:
+    """A finding without how it was read."""
+    return {**finding, "evidence": {name: told for name, told in finding["evidence"].items() if name != "read"}}
 
 
 @contextmanager
@@ -210,6 +245,42 @@ def test_both_report_what_is_truly_orphaned(lab: Lab) -> None:
         breaker.mend(lab)
 
 
+def test_the_databases_alone_are_believed_nothing(lab: Lab) -> None:
+    """Those of another cloud, or of yesterday, are passed over; so is one that calls every consumer nobody's."""
+    cloud = _session.connect("stackmend-lab", str(lab.clouds_file))
+    with server(lab, "first") as first, server(lab, "second") as second:
+        records = recorded(lab)["records"]
+        assert (records["doubted"], records["newest"][0]) == ([], second)
+        assert of_this_cloud(cloud, records)
+        yesterday = {**records, "newest": [one for one in records["newest"] if one != second]}
+        assert not of_this_cloud(cloud, yesterday)
+        assert not of_this_cloud(cloud, {**records, "providers": allocation_records.fingerprint([str(uuid.uuid4())])})
+        wrong = {**records, "doubted": sorted([first, second]), "servers": []}
+        assert _judged(lab, lambda cloud: RecordedReader(cloud, wrong)) == ([], [])
+
+
+def test_a_run_that_begins_with_the_databases_finds_mends_and_proves_the_same(lab: Lab) -> None:
+    breaker = breakers.load("allocation_orphaned")
+    breaker.break_(lab)
+    variables = {"stackmend_allocation_source": "databases", "stackmend_approve": "destructive"}
+    options: dict[str, Any] = {"faults": [*WHOSE], "cloud": "stackmend-lab"}
+    try:
+        apis = stackmend.diagnose(lab.inventory, **options)
+        databases = stackmend.diagnose(lab.inventory, variables=variables, **options)
+        assert [finding.target for finding in databases.findings] == [finding.target for finding in apis.findings]
+        # every hypervisor is asked for where the databases did not say which
+        listed, hinted = (report.document["checked"]["objects"] for report in (apis, databases))
+        assert "hypervisor" in listed
+        assert "hypervisor" not in hinted
+        assert hinted["consumer"] == listed["consumer"]
+        mended = stackmend.remediate(lab.inventory, variables=variables, **options)
+        assert {finding.status for finding in mended.findings} == {"fixed"}
+        assert stackmend.diagnose(lab.inventory, variables=variables, **options).exit_status == 0
+        assert breaker.symptom(lab) is None
+    finally:
+        breaker.mend(lab)
+
+
 def test_a_server_that_cannot_be_shown_is_no_orphan(lab: Lab) -> None:
     breaker = breakers.load("instance_mapping_missing")
     breaker.break_(lab)
@@ -280,6 +351,8 @@ def _api_database(lab: Lab) -> Iterator[sqlite3.Connection]:
 
 def test_of_a_cell_that_is_down_nothing_is_known_and_nothing_is_changed(lab: Lab, cell_down: str) -> None:
     assert cell_down in audit(lab), "the audit takes what it cannot see for gone"
+    assert recorded(lab)["records"] is None
+    assert "the database of cell cell1 did not answer" in recorded(lab)["reason"]
     findings, unknown = ours(lab)
     assert findings == []
     assert any("cell" in reason or "answer" in reason for reason in unknown)

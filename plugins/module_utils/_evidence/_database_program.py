@@ -16,7 +16,20 @@ Output: {"answers": [{"id", "cell": name or "", "kind": "mysql" or another diale
 
 from __future__ import annotations
 
-PROGRAM = r"""
+# nova/objects/cell_mapping.py, _format_url: a mapping may hold {hostname} and the like, of the URL in nova.conf. Needs urlsplit.
+OF_TEMPLATE = r"""
+def of_template(url, base):
+    parts = urlsplit(base)
+    known = {"username": parts.username, "password": parts.password, "hostname": parts.hostname, "port": parts.port,
+             "scheme": parts.scheme, "query": parts.query, "fragment": parts.fragment, "path": parts.path.lstrip("/")}
+    try:
+        return url.format(**{name: "" if value is None else value for name, value in known.items()})
+    except Exception:
+        return url
+"""
+
+PROGRAM = (
+    r"""
 import json, re, sys, warnings
 warnings.simplefilter("ignore")
 from urllib.parse import urlsplit
@@ -86,17 +99,9 @@ def look(url, wanted, cell=""):
     return answer, rows
 
 
-def of_template(url, base):
-    # nova/objects/cell_mapping.py, _format_url
-    parts = urlsplit(base)
-    known = {"username": parts.username, "password": parts.password, "hostname": parts.hostname, "port": parts.port,
-             "scheme": parts.scheme, "query": parts.query, "fragment": parts.fragment, "path": parts.path.lstrip("/")}
-    try:
-        return url.format(**{name: "" if value is None else value for name, value in known.items()})
-    except Exception:
-        return url
-
-
+"""
+    + OF_TEMPLATE
+    + r"""
 answers, seen = [], set()
 for connection in request["connections"]:
     answer, rows = look(connection["url"], connection["id"])
@@ -109,3 +114,4 @@ for connection in request["connections"]:
             seen.add(url)
 json.dump({"answers": answers}, sys.stdout)
 """
+)

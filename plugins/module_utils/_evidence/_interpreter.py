@@ -29,6 +29,10 @@ ENVIRONMENT = {
 _RAISED = re.compile(r"((?:[A-Za-z_]\w{0,99}\.){0,9}[A-Za-z_]\w{0,99})(?::|$)")
 
 
+# What starting a program may raise, see `start`.
+NOT_STARTED = (OSError, KeyError, subprocess.SubprocessError)
+
+
 class ProgramFailed(Exception):
     """A program that gave no answer; a clause that says why, without a value of the service's."""
 
@@ -38,8 +42,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a command with pipes for its three streams, in a process group of its own.
 
-    user: the account to run it as, where we may choose. Raises OSError, KeyError for a user that is not there, or
-    subprocess.SubprocessError.
+    user: the account to run it as, where we may choose. Raises NOT_STARTED: KeyError for a user that is not there.
     """
     identity: dict[str, Any] = {}
     if user and os.geteuid() == 0:
@@ -66,9 +69,15 @@ def finish(process: subprocess.Popen[bytes], text: bytes, seconds: float) -> tup
     try:
         return process.communicate(text, timeout=max(0.1, seconds))
     except subprocess.TimeoutExpired:
+        end(process)
+        raise ProgramFailed(f"did not answer within {seconds:.0f} s") from None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program that `start` started, with all that it started, unless it has ended."""
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        raise ProgramFailed(f"did not answer within {seconds:.0f} s") from None
 
 
 def isolated(python: Sequence[str], program: str) -> list[str]:
@@ -87,8 +96,13 @@ def ask(
     """Give a program JSON and return the JSON on the last line of its output. Raises ProgramFailed."""
     try:
         process = start(command, user, environment)
-    except (OSError, KeyError, subprocess.SubprocessError) as error:
+    except NOT_STARTED as error:
         raise ProgramFailed(f"cannot be run: {error}") from error
+    return answer(process, request, seconds)
+
+
+def answer(process: subprocess.Popen[bytes], request: Any, seconds: float) -> Any:
+    """The same of a program that was started already and waits for its request. Raises ProgramFailed."""
     output, errors = finish(process, json.dumps(request).encode(), seconds)
     if process.returncode == 0:
         try:

@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._session import Cloud
 from . import _nova
+
+# The newest microversion whose answer still has cpu_info (nova api rest_api_version_history, 2.88).
+NEWEST = "2.87"
 
 
 def read(cloud: Cloud) -> dict[str, Any]:
@@ -21,31 +25,45 @@ def read(cloud: Cloud) -> dict[str, Any]:
     host` of that nova-compute). The two disk figures are None where the driver or the microversion does not give them. A
     cell that did not answer is a gap.
     """
-    hypervisors = []
-    # 2.87 is the newest microversion whose answer still has cpu_info (nova api rest_api_version_history, 2.88).
-    for row in _nova.pages(cloud, "/os-hypervisors/detail", "hypervisors", "2.87"):
-        hypervisors.append(
-            {
-                "id": str(row["id"]),
-                "name": row["hypervisor_hostname"],
-                "host": row["service"]["host"],
-                "address": row["host_ip"],
-                "type": row["hypervisor_type"],
-                "architecture": _architecture(row.get("cpu_info")),
-                "state": row["state"],
-                "status": row["status"],
-                "version": row.get("hypervisor_version") or 0,
-                "memory_mb": row.get("memory_mb") or 0,
-                "free_disk_gb": row.get("free_disk_gb"),
-                "disk_available_least": row.get("disk_available_least"),
-            }
-        )
+    rows = _nova.pages(cloud, "/os-hypervisors/detail", "hypervisors", NEWEST)
+    return _with_gaps(cloud, [_of(row) for row in rows])
+
+
+def some(cloud: Cloud, ids: Iterable[str]) -> dict[str, Any]:
+    """The same of the hypervisors with these ids alone, one request each; an id that is none's is passed over."""
+    version = cloud.newest_microversion("compute", NEWEST)
+    found = []
+    for wanted in ids:
+        document = cloud.find("compute", f"/os-hypervisors/{wanted}", microversion=version)
+        if document is not None:
+            found.append(_of(document["hypervisor"]))
+    return _with_gaps(cloud, found)
+
+
+def _with_gaps(cloud: Cloud, hypervisors: list[dict[str, Any]]) -> dict[str, Any]:
     # From 2.69 on a cell that is down shows as services of unknown status; the list of hypervisors just leaves it out.
     services = cloud.get("compute", "/os-services", microversion=cloud.newest_microversion("compute", "2.69"))[
         "services"
     ]
     gaps = _nova.cells_down(services, "its hosts and servers")
     return {"hypervisors": hypervisors, "gaps": gaps, "objects": {"hypervisor": len(hypervisors)}}
+
+
+def _of(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "name": row["hypervisor_hostname"],
+        "host": row["service"]["host"],
+        "address": row["host_ip"],
+        "type": row["hypervisor_type"],
+        "architecture": _architecture(row.get("cpu_info")),
+        "state": row["state"],
+        "status": row["status"],
+        "version": row.get("hypervisor_version") or 0,
+        "memory_mb": row.get("memory_mb") or 0,
+        "free_disk_gb": row.get("free_disk_gb"),
+        "disk_available_least": row.get("disk_available_least"),
+    }
 
 
 def _architecture(cpu_info: Any) -> str:

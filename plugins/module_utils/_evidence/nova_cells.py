@@ -46,8 +46,13 @@ def find(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     Raises Unavailable where there is one and no interpreter to read it with.
     """
     nova = next((service for service in services.find(tree, options) if service.name == "nova"), None)
-    view = next((view for view in nova.views if _has_api_database(tree, view)), None) if nova else None
-    if nova is None or view is None:
+    return through_nova(tree, options, nova) if nova else None
+
+
+def through_nova(tree: Tree, options: Mapping[str, Any], nova: services.Service) -> Optional[dict[str, Any]]:
+    """The same of a nova that `services.find` has found."""
+    view = next((view for view in nova.views if url_of(tree, view, "api_database")), None)
+    if view is None:
         return None
     inside = list(options.get("nova_exec") or _container(tree))
     if inside:
@@ -77,12 +82,13 @@ def ask(through: Mapping[str, Any], program: str, **request: Any) -> Any:
 THREADS = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "1"}
 
 
-def _has_api_database(tree: Tree, view: services.View) -> bool:
+def url_of(tree: Tree, view: services.View, section: str) -> str:
+    """The database that the option `connection` names, with its password; "" where none does or no file can be read."""
     try:
         files = [(path, oslo_config.read_file(tree, path)) for path in view.files]
     except (OSError, Unavailable):
-        return False
-    return bool(_oslo_files.Effective(files, view.environment).text("api_database", "connection"))
+        return ""
+    return _oslo_files.Effective(files, view.environment).text(section, "connection")
 
 
 def _container(tree: Tree) -> list[str]:

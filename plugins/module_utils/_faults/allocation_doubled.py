@@ -33,7 +33,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
                 "host": server["node"],
                 "status": server["status"],
                 "last_migration": leak.migration,
-                "read": "GET /resource_providers/{uuid}/allocations, /servers?all_tenants=1, /os-migrations",
+                "read": _allocations.read_from(evidence),
             },
             expected=_allocations.amounts(keeps, placement) or f"resources of {server['node']}",
             actual=_allocations.amounts(leak.holds, placement),

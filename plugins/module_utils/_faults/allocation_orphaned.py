@@ -37,7 +37,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
                 "consumer_type": answer.get("type", ""),
                 "project": answer.get("project", ""),
                 "migration": leak.migration,
-                "read": "GET /resource_providers/{uuid}/allocations, /servers?all_tenants=1, /os-migrations",
+                "read": _allocations.read_from(evidence),
             },
             expected="no allocation",
             actual=held,
