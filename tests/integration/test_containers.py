@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import logs, nova_cells
+from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import allocation_records, logs, nova_cells
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._cells_program import PROGRAM
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._interpreter import ProgramFailed
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
@@ -32,6 +32,7 @@ from .conftest import hosts_cannot_run
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINER = "nova_conductor"
 SECRET = "never-told"
+GONE = "6f8f57c5-64c3-4b8f-a3b5-1f2d4c0a9e34"
 NOVA_CONF = f"""[DEFAULT]
 transport_url = rabbit://nova:{SECRET}@127.0.0.1:5672/
 [database]
@@ -49,6 +50,21 @@ password = {SECRET}
 server_lissten = 192.0.2.7
 """
 START = "cp /var/lib/kolla/config_files/nova.conf /etc/nova/nova.conf && exec nova-conductor"
+# The schemas as the services make them, and one allocation that nothing explains.
+SYNC = f"""
+placement-manage db sync
+nova-manage api_db sync
+nova-manage cell_v2 map_cell0 --database_connection sqlite:////var/lib/nova_cell0.sqlite
+nova-manage db sync
+nova-manage cell_v2 create_cell --name cell1 --transport-url fake:/
+python3 - <<'END'
+import sqlite3
+with sqlite3.connect("/var/lib/placement.sqlite") as database:
+    add = "INSERT INTO %s VALUES %s"
+    database.execute(add % ("resource_providers (id, uuid, name, generation, root_provider_id)", (1, "u", "c1", 1, 1)))
+    database.execute(add % ("allocations (resource_provider_id, consumer_id, resource_class_id, used)", (1, "{GONE}", 0, 1)))
+END
+"""
 ASK = "import nova.conf as n; n.CONF(['--config-file=/etc/nova/nova.conf'], project='nova'); print(n.CONF.vnc.server_listen)"
 
 
@@ -81,6 +97,7 @@ def test_a_container_is_told_mended_restarted_and_put_back(state_home: Path, tmp
     command, said = told["cells"]
     assert command == "/usr/bin/podman exec --interactive nova_conductor python3"
     assert "DBConnectionError" in said
+    assert told["records"] == [[GONE], {"consumer": 1, "server": 0, "resource provider": 1}]
     assert told["log"] == [
         ["image_not_authorized", f"podman logs {CONTAINER}", "req-0f7a1f52-6f5a-4b8e-9a55-1d8d6a0a7e10"]
     ]
@@ -122,9 +139,11 @@ def main(work: Path) -> None:
         told = _go_the_whole_way(inventory)
         told["cells"] = _cells()
         told["log"] = _log()
+        told["file_as_before"] = file.read_text() == NOVA_CONF
+        told["records"] = _records(kolla.parent)
     finally:
         hosts._podman("rm", "--force", "--time=0", CONTAINER)
-    print(json.dumps({**told, "file_as_before": file.read_text() == NOVA_CONF}))
+    print(json.dumps(told))
 
 
 def _go_the_whole_way(inventory: Path) -> dict[str, Any]:
@@ -159,6 +178,28 @@ def _cells() -> list[str]:
     except ProgramFailed as failure:
         said = str(failure)
     return [" ".join(through["python"]), said]
+
+
+def _records(kolla: Path) -> Any:
+    """What the databases of both services say, which only their containers reach: here they are files of one container."""
+    placement = kolla / "placement-api"
+    placement.mkdir()
+    (placement / "config.json").write_text(json.dumps({"command": "apache2 -DFOREGROUND"}))
+    (placement / "placement.conf").write_text(
+        "[placement_database]\nconnection = sqlite:////var/lib/placement.sqlite\n"
+    )
+    nova = kolla / "nova-conductor/nova.conf"
+    lines = NOVA_CONF.splitlines()
+    for database in ("nova", "nova_api"):
+        at = next(at for at, line in enumerate(lines) if line.endswith(f"/{database}"))
+        lines[at] = f"connection = sqlite:////var/lib/{database}.sqlite"
+    nova.write_text("\n".join(lines))
+    hosts._podman("cp", str(nova), f"{CONTAINER}:/etc/nova/nova.conf")
+    hosts._podman("cp", str(placement), f"{CONTAINER}:/etc/placement")
+    hosts._podman("exec", "--user=root", CONTAINER, "sh", "-ec", SYNC)
+    told = allocation_records.read(Tree("/"), {})
+    assert told is not None
+    return [told["doubted"], told["count"]]
 
 
 def _log() -> Any:
