@@ -9,9 +9,10 @@ Nothing here may call an allocation nobody's while part of the cloud was not see
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -62,6 +63,11 @@ def read_from(evidence: Evidence) -> str:
         "read", "GET /resource_providers/{uuid}/allocations, /servers?all_tenants=1, /os-migrations"
     )
     return told
+
+
+def fingerprint(providers: Iterable[str]) -> str:
+    """By which the resource providers of a database and those of the API are known to be the same."""
+    return hashlib.sha256("\n".join(sorted(providers)).encode()).hexdigest()
 
 
 def is_complete(evidence: Evidence) -> bool:

@@ -21,27 +21,12 @@ description:
 extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
+  - stackmend.openstack.discovery
 options:
   root:
     description: A directory that stands for the host's file system.
     type: path
     default: /
-  service_python:
-    description:
-      - The Python interpreter of the OpenStack services, when it cannot be told from the running processes and units.
-      - A path for all services, or a dictionary of service to path.
-    type: raw
-  config_files:
-    description: Dictionary of service to its list of configuration files, in their order, when they cannot be discovered.
-    type: dict
-    default: {}
-  nova_exec:
-    description:
-      - The command, as a list, that runs another one where nova-manage and nova's API database are; needed where that is a
-        container of another name than kolla's.
-    type: list
-    elements: str
-    default: []
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -72,15 +57,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils import _discovery
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import allocation_records
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Unavailable
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "root": {"type": "path", "default": "/"},
-    "service_python": {"type": "raw"},
-    "config_files": {"type": "dict", "default": {}},
-    "nova_exec": {"type": "list", "elements": "str", "default": []},
+    **_discovery.ARGUMENTS,
 }
 
 

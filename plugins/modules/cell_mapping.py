@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.changes
+  - stackmend.openstack.discovery
   - stackmend.openstack.journal
 options:
   hosts:
@@ -58,20 +59,6 @@ options:
         description: What to call the wish in RV(gone).
         type: str
         default: ''
-  service_python:
-    description:
-      - The Python interpreter of nova, when it cannot be told from the running processes and units.
-      - A path, or a dictionary of service to path.
-    type: raw
-  config_files:
-    description: Dictionary of service to its list of configuration files, when they cannot be discovered.
-    type: dict
-    default: {}
-  nova_exec:
-    description: The command that runs another one where nova-manage is, when that is a container of an uncommon name.
-    type: list
-    elements: str
-    default: []
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -108,7 +95,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.stackmend.openstack.plugins.module_utils import _cell_mappings as cells
-from ansible_collections.stackmend.openstack.plugins.module_utils import _nova_programs
+from ansible_collections.stackmend.openstack.plugins.module_utils import _discovery, _nova_programs
 from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, lines, wishes
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import ChangeFailed
@@ -192,9 +179,7 @@ def main() -> None:
         {
             "hosts": wishes({"host": {"type": "str", "required": True}, **cell}, required=False),
             "servers": wishes({"server": {"type": "str", "required": True}, **cell}, required=False),
-            "service_python": {"type": "raw"},
-            "config_files": {"type": "dict", "default": {}},
-            "nova_exec": {"type": "list", "elements": "str", "default": []},
+            **_discovery.ARGUMENTS,
         },
     )
 

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.read_only
+  - stackmend.openstack.discovery
   - stackmend.openstack.logs
 options:
   faults:
@@ -44,15 +45,6 @@ options:
     type: list
     elements: str
     default: [computes, compute, Compute, compute_hosts, nova_compute]
-  service_python:
-    description:
-      - The Python interpreter of the OpenStack services, when it cannot be told from the running processes and units.
-      - A path for all services, or a dictionary of service to path.
-    type: raw
-  config_files:
-    description: Dictionary of service to its list of configuration files, in their order, when they cannot be discovered.
-    type: dict
-    default: {}
   restart_commands:
     description: Dictionary of service to the command, as a list, that restarts it, when it cannot be discovered.
     type: dict
@@ -109,13 +101,6 @@ options:
       - Only C(nova-compute) is asked for.
     type: dict
     default: {}
-  nova_exec:
-    description:
-      - The command, as a list, that runs another one where nova-manage and nova's API database are, such as
-        C([podman, exec, -i, nova_conductor]); needed where that is a container of another name than kolla's.
-    type: list
-    elements: str
-    default: []
   ceph_command:
     description:
       - The command, as a list, in front of ceph's own arguments, on a host from which a Ceph cluster is administered, such as
@@ -207,6 +192,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.stackmend.openstack.plugins.module_utils import _discovery
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence._tree import Tree
@@ -223,8 +209,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "elements": "str",
         "default": ["computes", "compute", "Compute", "compute_hosts", "nova_compute"],
     },
-    "service_python": {"type": "raw"},
-    "config_files": {"type": "dict", "default": {}},
+    **_discovery.ARGUMENTS,
     "restart_commands": {"type": "dict", "default": {}},
     "releases": {"type": "dict", "default": {}},
     "migration_peers": {
@@ -249,7 +234,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "nova_user": {"type": "str", "default": "nova"},
     "service_commands": {"type": "dict", "default": {}},
-    "nova_exec": {"type": "list", "elements": "str", "default": []},
     "ceph_command": {"type": "list", "elements": "str", "default": []},
     "script_paths": {"type": "list", "elements": "path", "default": []},
     "rabbit_hosts": {"type": "list", "elements": "str", "default": []},

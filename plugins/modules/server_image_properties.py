@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - stackmend.openstack.attributes
   - stackmend.openstack.attributes.changes
+  - stackmend.openstack.discovery
   - stackmend.openstack.journal
 options:
   wishes:
@@ -45,22 +46,6 @@ options:
         description: What to call the wish in RV(gone).
         type: str
         default: ''
-  service_python:
-    description:
-      - The Python interpreter of nova, when it cannot be told from the running processes and units.
-      - A path, or a dictionary of service to path.
-    type: raw
-  config_files:
-    description: Dictionary of service to its list of configuration files, when they cannot be discovered.
-    type: dict
-    default: {}
-  nova_exec:
-    description:
-      - The command, as a list, that runs another one where nova-manage is.
-      - It is needed where that is a container not named as kolla names it.
-    type: list
-    elements: str
-    default: []
 author:
   - The Stackmend authors (@stackmend)
 """
@@ -89,7 +74,7 @@ run_id:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.stackmend.openstack.plugins.module_utils import _nova_programs
+from ansible_collections.stackmend.openstack.plugins.module_utils import _discovery, _nova_programs
 from ansible_collections.stackmend.openstack.plugins.module_utils import _server_image_properties as copies
 from ansible_collections.stackmend.openstack.plugins.module_utils._change import change_host, difference, lines, wishes
 from ansible_collections.stackmend.openstack.plugins.module_utils._journal import Journal
@@ -137,9 +122,7 @@ def main() -> None:
                     "expect": {"type": "dict", "default": {}},
                 }
             ),
-            "service_python": {"type": "raw"},
-            "config_files": {"type": "dict", "default": {}},
-            "nova_exec": {"type": "list", "elements": "str", "default": []},
+            **_discovery.ARGUMENTS,
         },
     )
 

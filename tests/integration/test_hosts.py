@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import allocation_records
+from ansible_collections.stackmend.openstack.plugins.module_utils import _allocations
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.ssh import choose_peers
 from stackmend_lab.breakers import _nova_conf
 from stackmend_lab.hosts import Hosts, Member
@@ -328,7 +328,7 @@ def test_a_controllers_databases_tell_which_allocations_nothing_explains(hosts_p
     assert sorted(records["doubted"]) == [_id(2), _id(3), _id(5)]
     assert records["servers"] == [_id(1), _id(2)]
     assert records["newest"] == [_id(2), _id(1)]
-    assert records["providers"] == allocation_records.fingerprint(_id(letter) for letter in "cab")
+    assert records["providers"] == _allocations.fingerprint(_id(letter) for letter in "cab")
     assert records["count"] == {"consumer": 5, "server": 2, "resource provider": 3}
     assert unread["records"] is None
     assert "were not read" in unread["reason"]

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.stackmend.openstack.plugins.module_utils import _session
+from ansible_collections.stackmend.openstack.plugins.module_utils import _allocations, _session
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import FAULTS
 from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import examine
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import allocation_records
 from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.recorded_allocations import (
     RecordedReader,
     of_this_cloud,
@@ -254,7 +253,7 @@ def test_the_databases_alone_are_believed_nothing(lab: Lab) -> None:
         assert of_this_cloud(cloud, records)
         yesterday = {**records, "newest": [one for one in records["newest"] if one != second]}
         assert not of_this_cloud(cloud, yesterday)
-        assert not of_this_cloud(cloud, {**records, "providers": allocation_records.fingerprint([str(uuid.uuid4())])})
+        assert not of_this_cloud(cloud, {**records, "providers": _allocations.fingerprint([str(uuid.uuid4())])})
         wrong = {**records, "doubted": sorted([first, second]), "servers": []}
         assert _judged(lab, lambda cloud: RecordedReader(cloud, wrong)) == ([], [])
 

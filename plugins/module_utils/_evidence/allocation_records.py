@@ -10,9 +10,8 @@ otherwise list every server of the cloud and every allocation, which takes nova 
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from .. import _allocations
@@ -29,7 +28,8 @@ MOST = 25
 
 def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     """{"doubted": [consumer], "servers": [those that nova has a record of], "newest": [the servers asked for last],
-    "providers": `fingerprint` of placement's resource providers, "count": {"consumer", "server", "resource provider"}}.
+    "providers": `_allocations.fingerprint` of placement's resource providers, "count": {"consumer", "server", "resource
+    provider"}}.
 
     None for a host whose services are not given both databases. options: as for `nova_cells`. Raises Unavailable where one of
     them, or one cell, cannot be read, and where more than MOST consumers are doubted.
@@ -66,18 +66,13 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
         "doubted": known["doubted"],
         "servers": known["servers"],
         "newest": known["newest"],
-        "providers": fingerprint(held["providers"]),
+        "providers": _allocations.fingerprint(held["providers"]),
         "count": {
             "consumer": len(held["consumers"]),
             "server": known["count"],
             "resource provider": len(held["providers"]),
         },
     }
-
-
-def fingerprint(providers: Iterable[str]) -> str:
-    """By which the resource providers of a database and those of the API are known to be the same."""
-    return hashlib.sha256("\n".join(sorted(providers)).encode()).hexdigest()
 
 
 def _url(tree: Tree, service: services.Service, section: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from .. import _allocations
 from .._session import Cloud
-from . import _nova, allocation_records, consumers, hypervisors, migrations, placement
+from . import _nova, consumers, hypervisors, migrations, placement
 
 
 class RecordedReader:
@@ -43,7 +43,7 @@ def of_this_cloud(cloud: Cloud, records: Mapping[str, Any]) -> bool:
     rows, _sharing = placement.providers(cloud)
     version = cloud.newest_microversion("compute", "2.69")
     newest = cloud.get("compute", "/servers?all_tenants=1&limit=1", microversion=version)["servers"]
-    return records["providers"] == allocation_records.fingerprint(rows) and all(
+    return records["providers"] == _allocations.fingerprint(rows) and all(
         row["id"] in records["newest"] for row in newest
     )
 
