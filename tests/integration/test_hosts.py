@@ -241,6 +241,7 @@ _SCHEMAS = ("nova_api", "nova", "nova_cell0", "placement")
 _CELL1 = "{scheme}://{username}:{password}@{hostname}/nova"
 # nova's and placement's own schemas, of their own making, in a MariaDB; a cell's URL may be a pattern
 _SYNC = f"""
+systemctl stop placement-api
 systemctl start mariadb
 {"".join(f"mariadb -e 'CREATE DATABASE {schema}'{chr(10)}" for schema in _SCHEMAS)}
 mariadb -e "CREATE USER records@'%' IDENTIFIED BY 'lab-database-secret'; GRANT ALL PRIVILEGES ON *.* TO records@'%'"
@@ -263,6 +264,7 @@ systemctl start mariadb
 {"".join(f"mariadb -e 'DROP DATABASE {schema}'{chr(10)}" for schema in _SCHEMAS)}
 mariadb -e "DROP USER records@'%'"
 systemctl stop mariadb
+systemctl start placement-api
 """
 
 
