@@ -222,7 +222,7 @@ class Hosts:
         """Remove hosts that joined; nothing for one that did not."""
         there = [name for name in names if name in self.members]
         if there:
-            _podman("rm", "--force", "--ignore", "--time", "1", *(self.container(name) for name in there))
+            _remove(*(self.container(name) for name in there))
             for name in there:
                 del self.members[name]
             self.inventory.write_text(yaml.safe_dump(self._inventory(self.addresses()), sort_keys=False))
@@ -269,12 +269,7 @@ class Hosts:
     def down(self) -> None:
         """Remove the hosts, their network and what was kept of them; nothing where there are none."""
         _need_root()
-        names = [self.container(name) for name in self.members]
-        for attempt in range(3):
-            # podman may see a container stop while it is about to kill it, and then gives up.
-            done = _podman("rm", "--force", "--ignore", "--time", "1", *names, check=attempt == 2)
-            if done.returncode == 0:
-                break
+        _remove(*(self.container(name) for name in self.members))
         _podman("network", "rm", "--force", self.prefix, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
         # the next set of this prefix has another network
@@ -470,6 +465,13 @@ def _install_tools() -> None:
         _run(
             "apt-get", "install", "-y", "-q", "--no-install-recommends", *missing, environment=environment, timeout=1200
         )
+
+
+def _remove(*containers: str) -> None:
+    for attempt in range(3):
+        # podman may see a container stop while it is about to kill it, and then gives up.
+        if _podman("rm", "--force", "--ignore", "--time", "1", *containers, check=attempt == 2).returncode == 0:
+            return
 
 
 def _podman(

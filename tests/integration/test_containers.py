@@ -142,7 +142,7 @@ def main(work: Path) -> None:
         told["file_as_before"] = file.read_text() == NOVA_CONF
         told["records"] = _records(kolla.parent)
     finally:
-        hosts._podman("rm", "--force", "--time=0", CONTAINER)
+        hosts._remove(CONTAINER)
     print(json.dumps(told))
 
 
