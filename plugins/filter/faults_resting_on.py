@@ -8,11 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: faults_resting_on
-short_description: Those of some faults for which hosts, or the cloud, have to be read
+short_description: Those of some faults for which hosts, the cloud or databases have to be read
 version_added: 0.1.0
 description:
   - A run that looks for faults of the APIs alone need not connect to any host, and one that looks for faults of hosts alone to no
     cloud.
+  - V(databases) are those of nova and placement, for faults of which these can tell about what the APIs are to be asked.
 options:
   _input:
     description: Ids of faults.
@@ -22,7 +23,7 @@ options:
   _place:
     description: What would be read.
     type: str
-    choices: [hosts, cloud]
+    choices: [hosts, cloud, databases]
     required: true
 positional: _place
 author:

@@ -147,6 +147,7 @@ class Fault:
         a check that the evidence does not allow.
     observe_host, observe_cloud: pure functions that reduce the evidence to the few facts `detect` compares; they
         keep what travels small. None means that this side has nothing to say.
+    recorded: whether the databases of nova and placement can tell about which few objects the APIs have to be asked.
     transient: whether a healthy cloud looks like this for a moment, so that only what is seen twice, some time apart,
         is a finding (FAULTS.md 0.4). Where such a fault has observers, observe_cloud puts what has to be seen twice in
         {"suspects": {name: {...}}}; detect gets those that lasted, each with what it was "before".
@@ -166,6 +167,7 @@ class Fault:
     cloud_hints: tuple[str, ...] = ()
     observe_host: Optional[Observe] = None
     observe_cloud: Optional[Observe] = None
+    recorded: bool = False
     transient: bool = False
 
     @property
@@ -174,7 +176,9 @@ class Fault:
         return self.observe_host is not None or self.observe_cloud is not None
 
     def rests_on(self, place: str) -> bool:
-        """Whether anything is read for it on "hosts", or of the "cloud"."""
+        """Whether anything is read for it on "hosts", of the "cloud", or in the "databases" of controllers."""
+        if place == "databases":
+            return self.recorded
         return bool(self.host_evidence if place == "hosts" else (*self.cloud_evidence, *self.cloud_hints))
 
     def report(self, finding: Finding, status: str = "found") -> dict[str, Any]:

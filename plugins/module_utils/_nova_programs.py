@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +30,7 @@ def manage(through: Mapping[str, Any], *arguments: str) -> tuple[int, str]:
     try:
         process = _interpreter.start(command, through["user"], environment)
         output, errors = _interpreter.finish(process, b"", nova_cells.SECONDS)
-    except (OSError, KeyError, subprocess.SubprocessError, _interpreter.ProgramFailed) as error:
+    except (*_interpreter.NOT_STARTED, _interpreter.ProgramFailed) as error:
         raise ChangeFailed(f"nova-manage {' '.join(arguments)} could not be run: {error}") from error
     return process.returncode, _interpreter.last_line(output) or _interpreter.exception_name(errors)
 

@@ -128,22 +128,18 @@ addresses:
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.stackmend.openstack.plugins.module_utils import _allocations
 from ansible_collections.stackmend.openstack.plugins.module_utils._catalogue import UnknownFault, select
 from ansible_collections.stackmend.openstack.plugins.module_utils._cloud_readers import CloudReader
 from ansible_collections.stackmend.openstack.plugins.module_utils._detection import (
+    Read,
     examine,
     seen_twice,
     suspicious,
     together,
-)
-from ansible_collections.stackmend.openstack.plugins.module_utils._evidence.recorded_allocations import (
-    RecordedReader,
-    of_this_cloud,
 )
 from ansible_collections.stackmend.openstack.plugins.module_utils._model import Fault, Target, Unavailable
 from ansible_collections.stackmend.openstack.plugins.module_utils._session import ARGUMENTS, BadCloud, Cloud, open_cloud
@@ -183,43 +179,42 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     for hint in sorted({name for fault in faults for name in fault.cloud_hints} - asked):
         with contextlib.suppress(Unavailable):
             reader(hint)
-    records = _records(cloud, params["allocation_records"], faults)
-    result = _examine(faults, reader, records, params)
+    recorded = _recorded(cloud, params["allocation_records"], faults)
+    result = _examine(faults, reader, recorded, params)
     again = suspicious(result, faults)
     if again:
         time.sleep(params["observation_seconds"])
-        result = seen_twice(result, _examine(again, CloudReader(cloud, params), records, params), again)
-    objects = {**(records["count"] if records else {}), **reader.objects}
+        result = seen_twice(result, _examine(again, CloudReader(cloud, params), recorded, params), again)
+    objects = {**(params["allocation_records"]["count"] if recorded else {}), **reader.objects}
     return {"objects": objects, "addresses": reader.addresses, "requests": dict(cloud.requests), **result}
 
 
-def _records(
+def _recorded(
     cloud: Cloud, records: Optional[Mapping[str, Any]], faults: Iterable[Fault]
-) -> Optional[Mapping[str, Any]]:
-    """What databases say, where a fault asks for it and they are this cloud's."""
-    if not records or not any(_by_records(fault) for fault in faults):
+) -> Optional[Callable[[], Read]]:
+    """What makes a reader that begins with what databases say, where a fault asks for it and they are this cloud's."""
+    if not records or not any(fault.recorded for fault in faults):
         return None
+    # loaded like other readers: when it is first asked
+    from ansible_collections.stackmend.openstack.plugins.module_utils._evidence import recorded_allocations
+
     try:
-        return records if of_this_cloud(cloud, records) else None
+        if not recorded_allocations.of_this_cloud(cloud, records):
+            return None
     except Unavailable:
         return None  # whoever reads the APIs for a fault meets it too, and tells
-
-
-def _by_records(fault: Fault) -> bool:
-    return fault.cloud_evidence == _allocations.READERS
+    return lambda: recorded_allocations.RecordedReader(cloud, records)
 
 
 def _examine(
-    faults: Iterable[Fault], reader: CloudReader, records: Optional[Mapping[str, Any]], params: Mapping[str, Any]
+    faults: Iterable[Fault], reader: CloudReader, recorded: Optional[Callable[[], Read]], params: Mapping[str, Any]
 ) -> dict[str, Any]:
-    cloud = reader.cloud
-    here = Target("cloud", cloud.name)
+    here = Target("cloud", reader.cloud.name)
     always = {"settings": {name: params[name] for name in ("guest_agent", "stuck_seconds")}}
-    if records is None:
+    if recorded is None:
         return examine(faults, "cloud", reader, here, always)
-    few = [fault for fault in faults if _by_records(fault)]
-    rest = examine([fault for fault in faults if not _by_records(fault)], "cloud", reader, here, always)
-    return together(rest, examine(few, "cloud", RecordedReader(cloud, records), here, always))
+    rest = examine([fault for fault in faults if not fault.recorded], "cloud", reader, here, always)
+    return together(rest, examine([fault for fault in faults if fault.recorded], "cloud", recorded(), here, always))
 
 
 def main() -> None:

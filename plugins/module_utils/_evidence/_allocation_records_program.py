@@ -16,8 +16,8 @@ Input:  {"do": "servers", "url": URL of nova's API database, "base": URL of [dat
          "finished": [status of a migration that is over]}
 Output: {"doubted": [consumer that is neither a server nor a migration under way, or a server that holds several trees],
          "servers": [those of doubted, and of the servers of doubted migrations, that nova has a record of],
-         "newest": [the servers that were asked for last], "count": how many servers there are,
-         "failed": [{"cell": name, "exception"}]}: a cell that did not answer leaves all the rest worth nothing
+         "newest": [the servers that were asked for last], "count": how many servers there are}
+        or {"failed": name of a cell, "exception"}: one that did not answer leaves all the rest worth nothing
 """
 
 from __future__ import annotations
@@ -66,31 +66,29 @@ def allocations():
 def servers():
     consumers, finished = request["consumers"], set(request["finished"])
     with opened(request["url"]) as database:
-        cells = [list(row) for row in database.execute(text("SELECT uuid, name, database_connection FROM cell_mappings"))]
+        rows = database.execute(text("SELECT uuid, name, database_connection FROM cell_mappings"))
+        cells = [(name or uuid, of_template(url, request["base"])) for uuid, name, url in rows
+                 if not (uuid == CELL0 and url.startswith("none:"))]
         # Those that are in no cell yet; nova lists them first.
         coming = [row[0] for row in database.execute(text("SELECT instance_uuid FROM build_requests ORDER BY id DESC"))]
-    known, moving, over, newest, failed = set(coming), set(), {}, [], []
-    for uuid, name, url in cells:
-        if uuid == CELL0 and url.startswith("none:"):
-            continue
+    known, moving, over, newest = set(coming), set(), {}, []
+    for name, url in cells:
         try:
-            with opened(of_template(url, request["base"])) as cell:
+            with opened(url) as cell:
                 known.update(row[0] for row in cell.execute(text("SELECT uuid FROM instances WHERE deleted = 0")))
                 rows = cell.execute(text("SELECT created_at, uuid FROM instances WHERE deleted = 0 "
                                          "ORDER BY created_at DESC, uuid LIMIT %d" % NEWEST))
                 newest += [(str(row[0]), row[1]) for row in rows]
         except Exception as error:
-            failed.append({"cell": name or uuid, "exception": type(error).__name__})
-            continue
+            return {"failed": name, "exception": type(error).__name__}
     # nova/compute/instance_list.py: by the time of creation, and by the uuid where that is the same
-    newest = [uuid for _created, uuid in sorted(sorted(newest, key=lambda one: one[1]), key=lambda one: one[0], reverse=True)]
+    newest.sort(key=lambda one: one[1])
+    newest.sort(key=lambda one: one[0], reverse=True)
     unexplained = sorted(consumer for consumer in consumers if consumer not in known)
     of = text("SELECT uuid, instance_uuid, status FROM migrations WHERE deleted = 0 AND uuid IN :some")
     of = of.bindparams(bindparam("some", expanding=True))
-    for uuid, name, url in cells if unexplained and not failed else ():
-        if uuid == CELL0:
-            continue
-        with opened(of_template(url, request["base"])) as cell:
+    for _name, url in cells if unexplained else ():
+        with opened(url) as cell:
             for start in range(0, len(unexplained), CHUNK):
                 for migration, server, status in cell.execute(of, {"some": unexplained[start:start + CHUNK]}):
                     if status in finished:
@@ -100,8 +98,8 @@ def servers():
     doubted = [consumer for consumer in unexplained if consumer not in moving]
     doubted += sorted(consumer for consumer, trees in consumers.items() if trees > 1 and consumer in known)
     named = set(doubted) | {over[migration] for migration in doubted if migration in over}
-    return {"doubted": doubted, "servers": sorted(named & known), "count": len(known), "failed": failed,
-            "newest": coming[:NEWEST] + newest[:NEWEST]}
+    return {"doubted": doubted, "servers": sorted(named & known), "count": len(known),
+            "newest": coming[:NEWEST] + [uuid for _created, uuid in newest[:NEWEST]]}
 
 
 json.dump({"allocations": allocations, "servers": servers}[request["do"]](), sys.stdout)

@@ -18,7 +18,6 @@ more than once, and a line that begins with a blank continues the one before.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Optional
@@ -190,7 +189,7 @@ def ask(questions: Iterable[Question], seconds: float = PROBE_SECONDS) -> dict[s
             running.append(
                 (question, _interpreter.start(_interpreter.isolated([question.python], PROGRAM), question.user))
             )
-        except (OSError, KeyError, subprocess.SubprocessError) as error:
+        except _interpreter.NOT_STARTED as error:
             answers[question.project] = {"failure": f"{question.python} cannot be run: {error}"}
     deadline = time.monotonic() + seconds
     for question, process in running:

@@ -37,8 +37,8 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     found = {service.name: service for service in services.find(tree, options)}
     if not {"nova", "placement"} <= found.keys():
         return None
-    placement = _url(tree, found["placement"], "placement_database")
-    api, base = (_url(tree, found["nova"], section) for section in ("api_database", "database"))
+    [placement] = _urls(tree, found["placement"], "placement_database")
+    api, base = _urls(tree, found["nova"], "api_database", "database")
     way = nova_cells.through_nova(tree, options, found["nova"])
     if not placement or way is None:
         return None
@@ -58,8 +58,8 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
         raise Unavailable(
             f"the databases of nova and placement were not read: {way['python'][0]} {failure}"
         ) from failure
-    for cell in known["failed"]:
-        raise Unavailable(f"the database of cell {cell['cell']} did not answer ({cell['exception']})")
+    if "failed" in known:
+        raise Unavailable(f"the database of cell {known['failed']} did not answer ({known['exception']})")
     if len(known["doubted"]) > MOST:
         raise Unavailable(f"{len(known['doubted'])} consumers are doubted, and the APIs are asked about {MOST} at most")
     return {
@@ -75,8 +75,10 @@ def read(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
     }
 
 
-def _url(tree: Tree, service: services.Service, section: str) -> str:
-    return next((url for view in service.views if (url := nova_cells.url_of(tree, view, section))), "")
+def _urls(tree: Tree, service: services.Service, *sections: str) -> list[str]:
+    """Those of the first of a service's programs that is given the first of them."""
+    found = (nova_cells.database_urls(tree, view, *sections) for view in service.views)
+    return next((urls for urls in found if urls[0]), [""] * len(sections))
 
 
 def _start(way: Mapping[str, Any]) -> subprocess.Popen[bytes]:

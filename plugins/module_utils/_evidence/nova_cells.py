@@ -51,7 +51,7 @@ def find(tree: Tree, options: Mapping[str, Any]) -> Optional[dict[str, Any]]:
 
 def through_nova(tree: Tree, options: Mapping[str, Any], nova: services.Service) -> Optional[dict[str, Any]]:
     """The same of a nova that `services.find` has found."""
-    view = next((view for view in nova.views if url_of(tree, view, "api_database")), None)
+    view = next((view for view in nova.views if _has_api_database(tree, view)), None)
     if view is None:
         return None
     inside = list(options.get("nova_exec") or _container(tree))
@@ -82,13 +82,18 @@ def ask(through: Mapping[str, Any], program: str, **request: Any) -> Any:
 THREADS = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "1"}
 
 
-def url_of(tree: Tree, view: services.View, section: str) -> str:
-    """The database that the option `connection` names, with its password; "" where none does or no file can be read."""
+def _has_api_database(tree: Tree, view: services.View) -> bool:
+    return bool(database_urls(tree, view, "api_database")[0])
+
+
+def database_urls(tree: Tree, view: services.View, *sections: str) -> list[str]:
+    """What `connection` is in each section, with its password: "" where it is not set, and where a file cannot be read."""
     try:
         files = [(path, oslo_config.read_file(tree, path)) for path in view.files]
     except (OSError, Unavailable):
-        return ""
-    return _oslo_files.Effective(files, view.environment).text(section, "connection")
+        return [""] * len(sections)
+    effective = _oslo_files.Effective(files, view.environment)
+    return [effective.text(section, "connection") for section in sections]
 
 
 def _container(tree: Tree) -> list[str]:

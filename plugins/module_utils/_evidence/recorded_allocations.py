@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from .. import _allocations
 from .._session import Cloud
-from . import _nova, consumers, hypervisors, migrations, placement
+from . import _nova, consumers, hypervisors, migrations, placement, resource_providers
 
 
 class RecordedReader:
@@ -40,10 +40,10 @@ def of_this_cloud(cloud: Cloud, records: Mapping[str, Any]) -> bool:
 
     The same resource providers, and the server that was asked for last.
     """
-    rows, _sharing = placement.providers(cloud)
+    providers = [row["uuid"] for row in resource_providers.read(cloud)["providers"]]
     version = cloud.newest_microversion("compute", "2.69")
     newest = cloud.get("compute", "/servers?all_tenants=1&limit=1", microversion=version)["servers"]
-    return records["providers"] == _allocations.fingerprint(rows) and all(
+    return records["providers"] == _allocations.fingerprint(providers) and all(
         row["id"] in records["newest"] for row in newest
     )
 

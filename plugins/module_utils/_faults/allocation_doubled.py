@@ -55,5 +55,6 @@ FAULT = Fault(
     "guarded by the consumer's generation. Its allocations are never deleted as a whole.",
     detect=detect,
     cloud_evidence=_allocations.READERS,
+    recorded=True,
     transient=True,
 )

@@ -60,5 +60,6 @@ FAULT = Fault(
     "once more. What it held is kept and can be put back.",
     detect=detect,
     cloud_evidence=_allocations.READERS,
+    recorded=True,
     transient=True,
 )
